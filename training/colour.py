@@ -1,0 +1,50 @@
+"""Colour, as the network's authors handle it: fuse the luminance, keep the visible frame's colour."""
+
+import torch
+from torch import Tensor
+
+# Rows: Y, Cr, Cb from B, G, R. Cr = 0.713 (R - Y), Cb = 0.564 (B - Y), without the usual offset.
+_Y = (0.114, 0.587, 0.299)
+BGR_TO_YCRCB = (
+    _Y,
+    tuple(0.713 * (c - y) for c, y in zip((0.0, 0.0, 1.0), _Y, strict=True)),
+    tuple(0.564 * (c - y) for c, y in zip((1.0, 0.0, 0.0), _Y, strict=True)),
+)
+# Rows: B, G, R from Y, Cr, Cb.
+YCRCB_TO_BGR = ((1.0, 0.0, 1.773), (1.0, -0.714, -0.344), (1.0, 1.403, 0.0))
+
+
+def split(bgr: Tensor) -> tuple[Tensor, Tensor]:
+    """Luminance and colour of frames.
+
+    Args:
+        bgr: (N, 3, H, W), channels in the order blue, green, red, in [0, 1].
+
+    Returns:
+        Y (N, 1, H, W) in [0, 1], and Cr, Cb (N, 2, H, W), zero where the frame is grey.
+    """
+    ycrcb = torch.einsum("oc,nchw->nohw", bgr.new_tensor(BGR_TO_YCRCB), bgr)
+    return ycrcb[:, :1], ycrcb[:, 1:]
+
+
+def join(luminance: Tensor, crcb: Tensor) -> Tensor:
+    """Inverse of `split`: clamped luminance and colour to BGR in [0, 1], (N, 3, H, W)."""
+    ycrcb = torch.cat([luminance.clamp(0, 1), crcb], dim=1)
+    return torch.einsum("oc,nchw->nohw", ycrcb.new_tensor(YCRCB_TO_BGR), ycrcb).clamp(0, 1)
+
+
+def fuse_frames(network: torch.nn.Module, visible: Tensor, infrared: Tensor) -> Tensor:
+    """Camera frames through the reference network: what every deployed artifact must reproduce.
+
+    Args:
+        network: one of `training.networks`, in any floating type; it decides the precision.
+        visible: uint8 BGR, (N, H, W, 3).
+        infrared: uint8, (N, H, W).
+
+    Returns:
+        uint8 BGR, (N, H, W, 3).
+    """
+    dtype = next(network.parameters()).dtype
+    luminance, crcb = split(visible.permute(0, 3, 1, 2).to(dtype) / 255)
+    _, raw = network(luminance, infrared[:, None].to(dtype) / 255)
+    return (join(raw, crcb) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
