@@ -38,6 +38,20 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.unlink(temporary)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, and see that files can be made in it.
+
+    Raises:
+        UserError: it cannot be made, is a file, or cannot be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot write there ({error.strerror or error})") from error
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 # Rows: Y, Cr, Cb from B, G, R. Cr = 0.713 (R - Y), Cb = 0.564 (B - Y), without the usual offset.
 _Y = (0.114, 0.587, 0.299)
@@ -23,14 +24,14 @@ def split(bgr: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Y (N, 1, H, W) in [0, 1], and Cr, Cb (N, 2, H, W), zero where the frame is grey.
     """
-    ycrcb = torch.einsum("oc,nchw->nohw", bgr.new_tensor(BGR_TO_YCRCB), bgr)
+    ycrcb = F.conv2d(bgr, bgr.new_tensor(BGR_TO_YCRCB)[:, :, None, None])
     return ycrcb[:, :1], ycrcb[:, 1:]
 
 
 def join(luminance: Tensor, crcb: Tensor) -> Tensor:
     """Inverse of `split`: clamped luminance and colour to BGR in [0, 1], (N, 3, H, W)."""
     ycrcb = torch.cat([luminance.clamp(0, 1), crcb], dim=1)
-    return torch.einsum("oc,nchw->nohw", ycrcb.new_tensor(YCRCB_TO_BGR), ycrcb).clamp(0, 1)
+    return F.conv2d(ycrcb, ycrcb.new_tensor(YCRCB_TO_BGR)[:, :, None, None]).clamp(0, 1)
 
 
 def fuse_frames(network: torch.nn.Module, visible: Tensor, infrared: Tensor) -> Tensor:
@@ -45,6 +46,7 @@ def fuse_frames(network: torch.nn.Module, visible: Tensor, infrared: Tensor) -> 
         uint8 BGR, (N, H, W, 3).
     """
     dtype = next(network.parameters()).dtype
-    luminance, crcb = split(visible.permute(0, 3, 1, 2).to(dtype) / 255)
-    _, raw = network(luminance, infrared[:, None].to(dtype) / 255)
-    return (join(raw, crcb) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+    # 8 bits only at the very ends: TensorRT takes uint8 into a cast and out of one, nowhere else.
+    luminance, crcb = split(visible.to(dtype).permute(0, 3, 1, 2) / 255)
+    _, raw = network(luminance, infrared.to(dtype)[:, None] / 255)
+    return (join(raw, crcb) * 255).round().permute(0, 2, 3, 1).to(torch.uint8)

@@ -1,0 +1,1 @@
+"""Trained network -> deploy graph -> ONNX, verified. Runs from a checkout; not part of the wheel."""

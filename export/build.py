@@ -1,0 +1,132 @@
+"""From a network to a sealed `model.onnx`."""
+
+import contextlib
+import io
+import logging
+import warnings
+from enum import Enum
+
+import onnx
+import torch
+from onnx import ModelProto
+from torch import Tensor, nn
+from torch.export import Dim
+
+from export.fold import fold
+from export.spectrum import circular_convolution_onnx
+from ship_deploy import __version__
+from ship_deploy.artifact import PRODUCER, seal
+from ship_deploy.frames import SMALLEST
+from training.colour import fuse_frames
+
+OPSET = 20
+TRACED_SIZE = (48, 80)  # height, width; only traced, any size works
+COLOUR = "BGR, 8 bits, BT.601 luminance, full range"
+
+
+class Graph(Enum):
+    """What a model takes and returns."""
+
+    FRAMES = "frames"
+    """visible (N, H, W, 3) BGR, infrared (N, H, W) -> fused (N, H, W, 3) BGR, all uint8."""
+
+    LUMINANCE = "luminance"
+    """visible_y, infrared -> fused_y, all float32 (N, 1, H, W), not clamped. For verification."""
+
+
+class _Frames(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
+        return fuse_frames(self.network, visible, infrared)
+
+
+class _Luminance(_Frames):
+    def forward(self, visible_y: Tensor, infrared: Tensor) -> Tensor:
+        raw: Tensor = self.network(visible_y, infrared)[1]
+        return raw
+
+
+def build(network: nn.Module, graph: Graph, size: tuple[int, int] | None = None) -> ModelProto:
+    """Fold a network and export it.
+
+    Args:
+        network: one of `training.networks`, FP32, in eval mode.
+        graph: what goes in and comes out.
+        size: (height, width) to fix, or None for any size. The batch size is always free.
+
+    Returns:
+        The checked ONNX model, without metadata.
+    """
+    height, width = size or TRACED_SIZE
+    if graph is Graph.FRAMES:
+        module, names = _Frames(fold(network)), ["visible", "infrared", "fused"]
+        shapes = [(2, height, width, 3), (2, height, width)]
+        inputs = tuple(torch.randint(256, shape, dtype=torch.uint8) for shape in shapes)
+        rows = 1
+    else:
+        module, names = _Luminance(fold(network)), ["visible_y", "infrared", "fused_y"]
+        inputs = tuple(torch.rand(2, 1, height, width) for _ in range(2))
+        rows = 2
+    dynamic = {0: Dim("batch", min=1)}
+    if size is None:
+        dynamic |= {rows: Dim("height", min=SMALLEST), rows + 1: Dim("width", min=SMALLEST)}
+    circular_convolution = torch.ops.ship_deploy.circular_convolution.default
+    with _quiet():
+        program = torch.onnx.export(
+            module.eval(),
+            inputs,
+            dynamo=True,
+            verbose=False,
+            opset_version=OPSET,
+            input_names=names[:2],
+            output_names=names[2:],
+            dynamic_shapes=(dynamic, dynamic),
+            custom_translation_table={circular_convolution: circular_convolution_onnx},
+        )
+    model = program.model_proto
+    _strip(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def finish(model: ModelProto, **metadata: str) -> bytes:
+    """Write metadata into a model and seal it: the bytes of a `model.onnx`."""
+    model.producer_name = PRODUCER
+    model.producer_version = __version__
+    facts = {"colour": COLOUR, "opset": str(OPSET), "package_version": __version__, **metadata}
+    onnx.helper.set_model_props(model, facts)
+    return seal(model.SerializeToString(deterministic=True))
+
+
+def _strip(model: ModelProto) -> None:
+    """Drop the exporter's notes on where each node came from; they name files of this machine."""
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]:
+        del value.metadata_props[:]
+        value.doc_string = ""
+    for tensor in model.graph.initializer:
+        del tensor.metadata_props[:]
+        tensor.doc_string = ""
+    del model.graph.metadata_props[:], model.metadata_props[:]
+    del model.graph.value_info[:]
+    model.doc_string = model.graph.doc_string = ""
+    model.graph.name = "ship"
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keep the exporter's progress and its remarks on packages that are not needed to itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

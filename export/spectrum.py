@@ -1,0 +1,146 @@
+"""Circular convolution without a DFT: four small matrix products along each transform.
+
+TensorRT-RTX does not know ONNX's `DFT`, ONNX Runtime is slow at it, and as dense matrices the
+transforms cost as much as half the network. A length n = n1 * n2 splits (Cooley & Tukey, 1965) into a
+transform of length n1, a twist, and one of length n2. Here the twist is folded into the second one,
+which makes it a batch of n1 different matrices; and as the product of spectra does not care in which
+order frequencies stand, nothing is ever put into order. n1 is the largest divisor up to sqrt(n): a
+prime size degenerates to the dense transform, so one graph serves every size.
+
+A complex number is a pair (re, im) beside the index that it belongs to; a complex matrix entry
+exp(-2 pi i t) is the real 2x2 block [[cos, sin], [-sin, cos]](2 pi t) = cos 2 pi (t + (row - column)/4).
+Its transpose is the inverse transform. Indices below: h = h1 * H2 + h2 and frequency k = k1 + H1 * k2
+along a column, w and j likewise along a row, c for (re, im). Columns are real, so k1 <= H1 / 2 is
+enough: K1 values of it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+import torch
+from onnxscript import opset20 as op
+from torch import Tensor
+
+LARGEST_FACTOR = 64  # candidates for n1: enough for 4096 rows or columns, beyond that n2 grows
+
+
+@torch.library.custom_op("ship_deploy::circular_convolution", mutates_args=())
+def circular_convolution(x: Tensor, y: Tensor) -> Tensor:
+    """Circular convolution of each channel of x with that of y over the frame, (N, C, H, W)."""
+    return torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(y), s=x.shape[-2:])
+
+
+@circular_convolution.register_fake
+def _(x: Tensor, y: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _ints(*values: int) -> Any:
+    return op.Constant(value_ints=list(values))
+
+
+def _range(length: Any) -> Any:  # length: (1,) int64 -> (length,)
+    zero, one = op.Constant(value_int=0), op.Constant(value_int=1)
+    return op.Range(zero, op.Squeeze(length), one)
+
+
+def _factors(n: Any) -> tuple[Any, Any]:
+    """Largest divisor of n up to sqrt(n), and n over it; all (1,) int64."""
+    candidates = op.Constant(
+        value=onnx.helper.make_tensor(
+            "candidates", onnx.TensorProto.INT64, [LARGEST_FACTOR], range(1, LARGEST_FACTOR + 1)
+        )
+    )
+    divides = op.Equal(op.Mod(n, candidates), _ints(0))
+    small = op.LessOrEqual(op.Mul(candidates, candidates), n)
+    first = op.ReduceMax(op.Where(op.And(divides, small), candidates, _ints(1)), keepdims=1)
+    return first, op.Div(n, first)
+
+
+def _axes(x: Any, *axes: int) -> Any:
+    return op.Unsqueeze(x, _ints(*axes))
+
+
+def _cosines(exponent: Any, period: Any, quarter_turns: Any, shape: Sequence[Any]) -> Any:
+    """cos 2 pi (exponent / period + quarter_turns), reduced in integers first, as a tensor `shape`."""
+    turns = op.Div(op.Cast(op.Mod(exponent, period), to=1), op.Cast(period, to=1))
+    angle = op.Mul(op.Add(turns, quarter_turns), op.Constant(value_float=6.283185307179586))
+    return op.Reshape(op.Cos(angle), op.Concat(*shape, axis=0))
+
+
+def circular_convolution_onnx(x: Any, y: Any) -> Any:
+    """The same in ONNX operators, H and W taken from x; called by the exporter."""
+    two, rest = _ints(2), _ints(-1)
+    batch = op.Shape(x, start=0, end=2)
+    height, width = op.Shape(x, start=2, end=3), op.Shape(x, start=3, end=4)
+    h1, h2 = _factors(height)
+    w1, w2 = _factors(width)
+    k1 = op.Add(op.Div(h1, two), _ints(1))
+    rows = op.Mul(k1, h2)
+    k1_range, h2_range = _range(k1), _range(h2)
+    w1_range, w2_range = _range(w1), _range(w2)
+    quarter = op.Constant(
+        value=onnx.helper.make_tensor("quarter", onnx.TensorProto.FLOAT, [2], [0.0, 0.25])
+    )
+
+    # (k1 c, h1), for real input
+    column1 = _cosines(
+        op.Mul(_axes(k1_range, 1, 2), _range(h1)), h1, _axes(quarter, 1), [rest, h1]
+    )
+    # k1: (k2 c, c' h2)
+    k = op.Add(_axes(k1_range, 1), op.Mul(h2_range, h1))
+    block = op.Sub(_axes(quarter, 1, 2), _axes(quarter, 1))
+    h2_complex = op.Mul(h2, two)
+    column2 = _cosines(
+        op.Mul(_axes(k, 2, 3, 4), h2_range), height, block, [k1, h2_complex, h2_complex]
+    )
+    # (j1 c, c' w1)
+    w1_complex = op.Mul(w1, two)
+    row1 = _cosines(op.Mul(_axes(w1_range, 1, 2, 3), w1_range), w1, block, [w1_complex, w1_complex])
+    # j1: (c' w2, c j2), as it is multiplied from the right
+    j = op.Add(_axes(w1_range, 1), op.Mul(w2_range, w1))
+    block = op.Sub(_axes(quarter, 1), _axes(quarter, 1, 2, 3))
+    w2_complex = op.Mul(w2, two)
+    row2 = _cosines(
+        op.Mul(_axes(j, 1, 2, 3), _axes(w2_range, 1, 2)), width, block, [w1, w2_complex, w2_complex]
+    )
+
+    as_column1 = op.Concat(batch, h1, op.Mul(h2, width), axis=0)
+    as_column2 = op.Concat(batch, k1, h2_complex, width, axis=0)
+    as_row1 = op.Concat(batch, rows, w1_complex, w2, axis=0)
+    as_row2 = op.Concat(batch, rows, w1, w2_complex, axis=0)
+    as_spectrum = op.Concat(batch, w1, rows, two, w2, axis=0)
+
+    def spectrum(real: Any) -> Any:  # (N, C, H, W) -> (N, C, j1, k, c, j2)
+        z = op.MatMul(column1, op.Reshape(real, as_column1))
+        z = op.MatMul(column2, op.Reshape(z, as_column2))
+        z = op.MatMul(row1, op.Reshape(z, as_row1))
+        z = op.Transpose(op.Reshape(z, as_row2), perm=[0, 1, 3, 2, 4])
+        return op.Reshape(op.MatMul(z, row2), as_spectrum)
+
+    x_re, x_im = op.Split(spectrum(x), num_outputs=2, axis=4)
+    y_re, y_im = op.Split(spectrum(y), num_outputs=2, axis=4)
+    z = op.Concat(
+        op.Sub(op.Mul(x_re, y_re), op.Mul(x_im, y_im)),
+        op.Add(op.Mul(x_re, y_im), op.Mul(x_im, y_re)),
+        axis=4,
+    )
+
+    # Back the same way. The frequencies left out are the conjugates of those with 0 < k1 < H1 / 2,
+    # which therefore count twice; the 1 / (H W) of the inverse stands here too.
+    alone = op.Equal(op.Mod(op.Mul(k1_range, two), h1), _ints(0))
+    weight = op.Div(
+        op.Cast(op.Where(alone, _ints(1), two), to=1), op.Cast(op.Mul(height, width), to=1)
+    )
+    inverse1 = op.Mul(
+        op.Reshape(column1, op.Concat(k1, two, h1, axis=0)), _axes(weight, 1, 2)
+    )
+    inverse1 = op.Transpose(op.Reshape(inverse1, op.Concat(rest, h1, axis=0)), perm=[1, 0])
+    z = op.Reshape(z, op.Concat(batch, w1, rows, w2_complex, axis=0))
+    z = op.MatMul(z, op.Transpose(row2, perm=[0, 2, 1]))
+    z = op.Reshape(op.Transpose(z, perm=[0, 1, 3, 2, 4]), as_row1)
+    z = op.Reshape(op.MatMul(op.Transpose(row1, perm=[1, 0]), z), as_column2)
+    z = op.MatMul(op.Transpose(column2, perm=[0, 2, 1]), z)
+    z = op.Reshape(z, op.Concat(batch, op.Mul(k1, two), op.Mul(h2, width), axis=0))
+    return op.Reshape(op.MatMul(inverse1, z), op.Shape(x))

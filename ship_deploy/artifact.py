@@ -1,0 +1,128 @@
+"""`model.onnx`: what it says of itself, and the seal that shows whether it is whole and unedited.
+
+The file is an ordinary ONNX model. Its last protobuf field, a `metadata_props` entry, holds the SHA-256
+of all bytes before it. So an edited or shortened file is recognised without an ONNX library, before
+any engine sees it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ship_deploy.errors import UserError
+
+PRODUCER = "ship-deploy"
+_DIGEST_KEY = "ship_deploy_sha256"
+
+# Field numbers of onnx.ModelProto, and of its StringStringEntryProto.
+_PRODUCER_NAME, _GRAPH, _METADATA = 2, 7, 14
+_KEY, _VALUE = 1, 2
+_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5  # wire types
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A checked `model.onnx`.
+
+    Attributes:
+        path: where it was read from.
+        content: the whole file.
+        digest: SHA-256 of the file as sealed, in hex; its identity.
+        metadata: what the export wrote: network, precision, colour, opset, fidelity, ...
+    """
+
+    path: Path
+    content: bytes
+    digest: str
+    metadata: dict[str, str]
+
+
+def seal(model: bytes) -> bytes:
+    """Append the digest to a serialised ONNX model whose producer is `PRODUCER`."""
+    return model + _digest_field(hashlib.sha256(model).hexdigest())
+
+
+def read_artifact(path: str | Path) -> Artifact:
+    """Read a `model.onnx` that `python -m export` wrote.
+
+    Raises:
+        UserError: no such file, not ONNX, not ours, cut short, or edited.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the model ({error.strerror})") from error
+    again = "export it again with python -m export"
+    producer, metadata, graph = "", {}, False
+    try:
+        for field, value in _fields(content):
+            if field == _PRODUCER_NAME:
+                producer = value.decode()
+            elif field == _METADATA:
+                entry = dict(_fields(value))
+                metadata[entry[_KEY].decode()] = entry.get(_VALUE, b"").decode()
+            graph |= field == _GRAPH
+    except EOFError as error:
+        if producer == PRODUCER:
+            raise UserError(f"{path}: the model is cut short; {again}") from error
+        raise UserError(f"{path}: not an ONNX model") from error
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{path}: not an ONNX model") from error
+    if producer != PRODUCER:
+        kind = "an ONNX model that ship-deploy did not export" if graph else "not an ONNX model"
+        raise UserError(f"{path}: {kind}; make one with python -m export")
+    digest = metadata.pop(_DIGEST_KEY, None)
+    if digest is None:
+        raise UserError(f"{path}: the model is cut short, or its seal was removed; {again}")
+    trailer = _digest_field(digest)
+    body = content[: -len(trailer)]
+    if not content.endswith(trailer) or hashlib.sha256(body).hexdigest() != digest:
+        raise UserError(f"{path}: the model was edited or damaged (its digest differs); {again}")
+    return Artifact(path, content, digest, metadata)
+
+
+def _digest_field(digest: str) -> bytes:
+    def delimited(field: int, content: bytes) -> bytes:
+        return bytes([field << 3 | _LENGTH_DELIMITED, len(content)]) + content  # below 128 bytes
+
+    entry = delimited(_KEY, _DIGEST_KEY.encode()) + delimited(_VALUE, digest.encode())
+    return delimited(_METADATA, entry)
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Fields of a protobuf message, numbers as empty bytes; EOFError where it breaks off."""
+    view = memoryview(message)
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        field, kind = tag >> 3, tag & 7
+        length = 0
+        if kind == _VARINT:
+            _, position = _varint(message, position)
+        elif kind == _LENGTH_DELIMITED:
+            length, position = _varint(message, position)
+        elif kind in (_FIXED32, _FIXED64):
+            length = 4 if kind == _FIXED32 else 8
+        else:
+            raise ValueError(f"wire type {kind}")
+        if field == 0:
+            raise ValueError("field 0")
+        if position + length > len(message):
+            raise EOFError
+        yield field, bytes(view[position : position + length]) if kind == _LENGTH_DELIMITED else b""
+        position += length
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if position >= len(message):
+            raise EOFError
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise ValueError("varint")

@@ -1,0 +1,79 @@
+"""ONNX Runtime: any CPU, and NVIDIA GPUs without TensorRT."""
+
+import os
+import re
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ship_deploy.artifact import Artifact
+from ship_deploy.errors import UserError
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+class OnnxRuntime:
+    """A model in an ONNX Runtime session.
+
+    Args:
+        artifact: the model.
+        device: "cpu", "cuda", "cuda:N", or "auto": CUDA where this ONNX Runtime was built with it.
+        threads: of the CPU, for one call; all cores if None. They do not spin while idle: a robot
+            has other work for its cores.
+
+    Raises:
+        UserError: ONNX Runtime is missing, or cannot use the device.
+    """
+
+    def __init__(self, artifact: Artifact, device: str, threads: int | None) -> None:
+        if threads is not None and threads < 1:
+            raise UserError(f"threads is {threads}, expected at least 1")
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise UserError(
+                "ONNX Runtime is not installed: pip install 'ship-deploy[cpu]', or [gpu] with CUDA"
+            ) from error
+        provider, index = _provider(device, ort.get_available_providers())
+        threads = threads or len(os.sched_getaffinity(0))
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4  # what matters is raised, below
+        settings = [(_CUDA, {"device_id": index})] if provider == _CUDA else [_CPU]
+        try:
+            self._session = ort.InferenceSession(artifact.content, options, providers=settings)
+        except Exception as error:  # its exception types are private and differ by version
+            message = str(error).strip().splitlines()[0]
+            raise UserError(f"{artifact.path}: ONNX Runtime cannot load it ({message})") from error
+        if provider not in self._session.get_providers():
+            raise UserError(
+                f"ONNX Runtime could not start CUDA on device {index}; ship-deploy doctor says more"
+            )
+        self._names = [node.name for node in self._session.get_inputs()]
+        self.facts = {
+            "backend": "onnxruntime",
+            "device": f"cuda:{index}" if provider == _CUDA else "cpu",
+            "threads": str(threads),
+            "onnxruntime": ort.__version__,
+        }
+
+    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        """The graph's output; a session may run in several threads at once."""
+        (output,) = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
+        return output  # type: ignore[no-any-return]
+
+
+def _provider(device: str, available: list[str]) -> tuple[str, int]:
+    if device == "auto":
+        return (_CUDA if _CUDA in available else _CPU), 0
+    if device == "cpu":
+        return _CPU, 0
+    if found := re.fullmatch(r"cuda(?::(\d+))?", device):
+        if _CUDA not in available:
+            raise UserError(
+                "this ONNX Runtime has no CUDA: pip uninstall onnxruntime, "
+                "then pip install 'ship-deploy[gpu]'"
+            )
+        return _CUDA, int(found[1] or 0)
+    raise UserError(f"unknown device {device!r}, expected auto, cpu, cuda or cuda:N")

@@ -1,0 +1,37 @@
+"""How every command of the project ends: errors in one line, exit codes, interrupts."""
+
+import signal
+import sys
+import traceback
+from typing import NoReturn
+
+import typer
+
+from ship_deploy.errors import UserError
+
+FAILURE, INTERRUPTED, TERMINATED = 1, 130, 143
+EPILOG = "Any command takes --debug, which shows where an error came from."
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run a command-line program and exit: 0 success, 1 failure, 2 wrong usage, 130 interrupted."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that clean-up runs
+    try:
+        app(arguments)
+    except SystemExit as end:
+        if end.code in (INTERRUPTED, TERMINATED):
+            _say("interrupted; what was finished is kept")
+        raise
+    except UserError as error:
+        _say(f"error: {error}")
+    except Exception as error:
+        _say(f"error: {type(error).__name__}: {error} (a bug; --debug shows where)")
+    if debug:
+        traceback.print_exc()
+    sys.exit(FAILURE)
+
+
+def _say(message: str) -> None:
+    print(" ".join(message.split()), file=sys.stderr)

@@ -1,0 +1,91 @@
+"""`ship-deploy doctor`: what this machine can run, and how to get what it can't."""
+
+import importlib
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ship_deploy import __version__
+from ship_deploy.errors import UserError
+from ship_deploy.fuser import BUNDLED_MODEL, Fuser
+
+OK, MISSING = "[green]yes[/]", "[red]no[/]"
+Finding = tuple[str, str, str]  # what, state, what it means or what to do
+
+
+def examine() -> None:
+    """Print a table of what was found; every line that says no says how to mend it."""
+    table = Table(title=f"ship-deploy {__version__}", title_justify="left", pad_edge=False)
+    for heading in ("", "here", ""):
+        table.add_column(heading, overflow="fold")
+    for finding in [_machine(), _gpu(), *_onnxruntime(), _fusion()]:
+        table.add_row(*finding)
+    Console(highlight=False).print(table)
+
+
+def _machine() -> Finding:
+    python = f"Python {platform.python_version()}, numpy {version('numpy')}"
+    opencv = f"OpenCV {importlib.import_module('cv2').__version__}"
+    return "machine", OK, f"{platform.system()} {platform.machine()}, {python}, {opencv}"
+
+
+def _gpu() -> Finding:
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    if shutil.which(query[0]) is None:
+        return "NVIDIA GPU", MISSING, "no NVIDIA driver found (nvidia-smi); the CPU works"
+    found = subprocess.run(query, capture_output=True, text=True, check=False)
+    if found.returncode:
+        return "NVIDIA GPU", MISSING, (found.stdout + found.stderr).strip().splitlines()[0]
+    return "NVIDIA GPU", OK, "; ".join(found.stdout.strip().splitlines())
+
+
+def _onnxruntime() -> list[Finding]:
+    try:
+        ort = importlib.import_module("onnxruntime")
+    except ImportError:
+        return [("ONNX Runtime", MISSING, "pip install 'ship-deploy\\[cpu]', or \\[gpu] with CUDA")]
+    findings = [("ONNX Runtime", OK, ort.__version__)]
+    if _installed("onnxruntime") and _installed("onnxruntime-gpu"):
+        findings.append(
+            (
+                "one ONNX Runtime",
+                MISSING,
+                "onnxruntime and onnxruntime-gpu share a module name: pip uninstall both, "
+                "then install one",
+            )
+        )
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        findings.append(("ONNX Runtime on CUDA", OK, 'device="cuda"'))
+    else:
+        advice = "pip uninstall onnxruntime, then pip install 'ship-deploy\\[gpu]'"
+        findings.append(("ONNX Runtime on CUDA", MISSING, f"for an NVIDIA GPU: {advice}"))
+    return findings
+
+
+def _fusion() -> Finding:
+    """Whether a frame really comes out of the bundled model."""
+    if not BUNDLED_MODEL.exists():
+        return "bundled model", MISSING, "make one: python -m export CHECKPOINT -o DIR"
+    try:
+        fuser = Fuser()
+        fused = fuser(np.full((32, 48, 3), 90, np.uint8), np.full((32, 48), 30, np.uint8))
+    except UserError as error:
+        return "bundled model fuses", MISSING, str(error)
+    return (
+        "bundled model fuses",
+        OK if fused.shape == (32, 48, 3) else MISSING,
+        f"{fuser.info['backend']} on {fuser.info['device']}",
+    )
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,97 @@
+"""What cameras give: checked, and brought to what the graph takes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ship_deploy.errors import UserError
+
+SMALLEST = 16  # pixels a side; below, the network's statistics over the frame mean nothing
+Frames = NDArray[np.uint8]
+
+
+def prepare(
+    visible: Any, infrared: Any, percentiles: tuple[float, float]
+) -> tuple[Frames, Frames]:
+    """Check a pair of frames (or two batches) and give it the graph's shape and type.
+
+    Args:
+        visible: uint8, BGR (H, W, 3) or grey (H, W); batches have N in front.
+        infrared: (H, W) or (N, H, W), see `stretch` for types.
+        percentiles: limits of the stretch.
+
+    Returns:
+        visible (N, H, W, 3) and infrared (N, H, W), both uint8 and contiguous.
+
+    Raises:
+        UserError: what is wrong with them, in one line.
+    """
+    check_pair(visible, infrared)
+    batch = infrared.ndim == 3
+    if visible.ndim == infrared.ndim:
+        visible = np.repeat(visible[..., None], 3, axis=-1)
+    infrared = stretch(infrared, percentiles)
+    if not batch:
+        visible, infrared = visible[None], infrared[None]
+    return np.ascontiguousarray(visible), np.ascontiguousarray(infrared)
+
+
+def check_pair(visible: Any, infrared: Any) -> None:
+    """Say in one line what keeps two frames (or two batches) from being fused."""
+    for name, frames in (("visible", visible), ("infrared", infrared)):
+        if not isinstance(frames, np.ndarray):
+            raise UserError(f"{name} is a {type(frames).__name__}, expected a numpy array")
+    if visible.dtype != np.uint8:
+        raise UserError(f"visible is {visible.dtype}, expected uint8 (BGR or grey)")
+    if infrared.ndim not in (2, 3):
+        raise UserError(f"infrared has shape {infrared.shape}, expected (H, W) or (N, H, W)")
+    grey = visible.ndim == infrared.ndim
+    if not grey and (visible.ndim != infrared.ndim + 1 or visible.shape[-1] != 3):
+        expected = "(H, W, 3) or (H, W)" if infrared.ndim == 2 else "(N, H, W, 3) or (N, H, W)"
+        raise UserError(
+            f"visible has shape {visible.shape} beside infrared {infrared.shape}, expected {expected}"
+        )
+    *batch, height, width = visible.shape if grey else visible.shape[:-1]
+    if (height, width) != infrared.shape[-2:]:
+        ir_height, ir_width = infrared.shape[-2:]
+        raise UserError(
+            f"visible is {height}x{width} and infrared {ir_height}x{ir_width} (height x width): "
+            "frames must be aligned and of one size"
+        )
+    if batch != list(infrared.shape[:-2]):
+        raise UserError(f"{batch[0]} visible frames beside {infrared.shape[0]} infrared ones")
+    if min(height, width) < SMALLEST:
+        raise UserError(f"frames are {height}x{width}, the smallest is {SMALLEST}x{SMALLEST}")
+    if 0 in batch:
+        raise UserError("the batch is empty")
+
+
+def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
+    """An infrared frame as 8 bits.
+
+    8-bit frames pass as they are. 16-bit and float ones (counts of a 14-bit camera, or degrees) are
+    stretched linearly, so that the two percentiles of each frame become 0 and 255.
+
+    Args:
+        infrared: uint8, uint16, float32 or float64; (H, W), or a batch (N, H, W).
+        percentiles: lower and upper limit, 0 <= lower < upper <= 100.
+
+    Returns:
+        uint8, of the same shape.
+
+    Raises:
+        UserError: another type, or NaN or Inf in a float frame.
+    """
+    if infrared.dtype == np.uint8:
+        return infrared
+    if infrared.dtype not in (np.uint16, np.float32, np.float64):
+        raise UserError(f"infrared is {infrared.dtype}, expected uint8, uint16, float32 or float64")
+    if infrared.dtype != np.uint16 and not (finite := np.isfinite(infrared)).all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        count = int(finite.size - np.count_nonzero(finite))
+        raise UserError(f"infrared has {count} NaN or infinite samples, the first at {first}")
+    low, high = np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True)
+    span = np.where(high > low, high - low, 1.0)  # a constant frame becomes 0
+    scaled = (np.clip(infrared, low, high) - low) * (255 / span)
+    return np.rint(scaled).astype(np.uint8)

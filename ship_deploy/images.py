@@ -1,0 +1,115 @@
+"""Image files: decoding that notices damage, pairing by name."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ship_deploy.errors import UserError
+from ship_deploy.files import write_atomically
+from ship_deploy.frames import Frames, check_pair
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+cv2.setLogLevel(0)  # decoders print; what they say is raised here
+
+
+class PairOfFiles(NamedTuple):
+    """A visible and an infrared image of one scene; `name` is the visible file's, without suffix."""
+
+    name: str
+    visible: Path
+    infrared: Path
+
+
+def read_visible(path: Path) -> Frames:
+    """A visible frame: uint8 BGR (H, W, 3), or (H, W) from a grey file."""
+    return _decode(path, cv2.IMREAD_ANYCOLOR)
+
+
+def read_infrared(path: Path) -> NDArray[Any]:
+    """An infrared frame, (H, W), in the depth of the file: uint8, uint16 or float32."""
+    return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+
+
+def write_png(path: Path, image: Frames) -> None:
+    """Encode and write an image, atomically."""
+    encoded, content = cv2.imencode(".png", image)
+    if not encoded:
+        raise UserError(f"{path}: an image of shape {image.shape} cannot be encoded")
+    write_atomically(path, content.tobytes())
+
+
+def find_pairs(visible: Path, infrared: Path) -> list[PairOfFiles]:
+    """Two files as one pair, or two folders paired by file name without suffix, in order.
+
+    Raises:
+        UserError: something is missing, or names in the folders have no partner (all are named).
+    """
+    for path in (visible, infrared):
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
+    if visible.is_dir() != infrared.is_dir():
+        raise UserError(f"{visible} and {infrared}: give two files or two folders")
+    if not visible.is_dir():
+        return [PairOfFiles(visible.stem, visible, infrared)]
+    left, right = _images(visible), _images(infrared)
+    lonely = sorted(str(left.get(n) or right[n]) for n in left.keys() ^ right.keys())
+    if lonely:
+        raise UserError(f"no partner of the same name for {', '.join(lonely)}")
+    if not left:
+        raise UserError(f"{visible}: no images in it")
+    return [PairOfFiles(name, left[name], right[name]) for name in sorted(left)]
+
+
+def check_pairs(pairs: list[PairOfFiles]) -> None:
+    """Decode every pair once and raise one UserError that names all that cannot be fused."""
+    problems = []
+    for pair in pairs:
+        try:
+            frames = read_visible(pair.visible), read_infrared(pair.infrared)
+            try:
+                check_pair(*frames)
+            except UserError as error:
+                raise UserError(f"{pair.visible}: {error}") from error
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("; ".join(problems))
+
+
+def _images(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            if path.stem in found:
+                raise UserError(f"{found[path.stem]} and {path}: two images of one name")
+            found[path.stem] = path
+    return found
+
+
+def _decode(path: Path, flags: int) -> NDArray[Any]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read ({error.strerror})") from error
+    if not content:
+        raise UserError(f"{path}: the file is empty")
+    if _cut_short(content):
+        raise UserError(f"{path}: the image is cut short")
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
+    except cv2.error as error:
+        raise UserError(f"{path}: cannot decode the image ({error.err})") from error
+    if image is None:
+        raise UserError(f"{path}: not an image, or a damaged one")
+    return image
+
+
+def _cut_short(content: bytes) -> bool:
+    """Whether a JPEG or PNG lacks its end, which some decoders fill with grey."""
+    if content.startswith(b"\xff\xd8"):
+        start_of_scan, end_of_image = content.rfind(b"\xff\xda"), content.rfind(b"\xff\xd9")
+        return end_of_image < start_of_scan  # the end of an embedded thumbnail comes before
+    return content.startswith(b"\x89PNG") and b"IEND" not in content[-64:]
