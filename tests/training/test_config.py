@@ -1,0 +1,106 @@
+"""Reading recipes: what is accepted, and how a mistake is named."""
+
+from pathlib import Path
+
+import pytest
+
+from ship_deploy.errors import UserError
+from training.config import Config, load_config
+
+RECIPES = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("run: {name: test}\ndata:\n  folders: [{path: pairs, weight: 2}]\n")
+    return path
+
+
+def test_defaults_are_the_published_recipe(recipe):
+    config = load_config(recipe)
+    assert config.network.model_dump() == {"channels": 16, "interactions": 3, "orders": 3}
+    assert (config.data.crop, config.data.batch) == (128, 4)
+    assert (config.optimiser.learning_rate, config.optimiser.iterations) == (1e-4, 100_000)
+    assert (config.loss.mask, config.loss.intensity, config.loss.gradient) == (3, 10, 10)
+    assert config.data.folders[0].path == Path("pairs")
+
+
+def test_overrides_win_and_are_yaml(recipe):
+    config = load_config(
+        recipe,
+        [
+            "run.name=other",
+            "loss.gradient_form=signed",
+            "optimiser.learning_rate=1e-3",
+            "data.folders=[{path: a}, {path: b, weight: 3}]",
+        ],
+    )
+    assert config.run.name == "other"
+    assert config.loss.gradient_form == "signed"
+    assert config.optimiser.learning_rate == 1e-3
+    assert [(str(f.path), f.weight) for f in config.data.folders] == [("a", 1), ("b", 3)]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_recipes_of_the_repository_are_valid(path):
+    config = load_config(path)
+    assert not any("test" in folder.path.parts for folder in config.data.folders)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "optimiser.learning_rat=1",
+            "unknown key optimiser.learning_rat; the nearest is optimiser.learning_rate",
+        ),
+        ("data.folders.path=a", "not of the form section.key=value"),
+        ("optimizer.clip=1", "the nearest is optimiser.clip"),
+        ("loss.gradient_from=signed", "the nearest is loss.gradient_form"),
+        ("data.folders=[{path: a, wieght: 2}]", "the nearest is data.folders.weight"),
+        ("optimiser.clip=-1", "optimiser.clip: input should be greater than 0"),
+        ("loss.mask_form=reader", "loss.mask_form: input should be 'published' or 'selective'"),
+        ("data.crop=wide", "data.crop: input should be a valid integer"),
+        ("data.folders=[]", "data.folders: list should have at least 1 item"),
+        ("optimiser.clip", "not of the form section.key=value"),
+        ("clip=1", "not of the form section.key=value"),
+        ("run.name=[", "the value is not YAML"),
+    ],
+)
+def test_a_wrong_override_is_named(recipe, override, message):
+    with pytest.raises(UserError) as raised:
+        load_config(recipe, [override])
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("run: {name: a}\ndata: {folders: [{path: a}], corp: 96}", "the nearest is data.crop"),
+        ("run: {name: a}\ndata: {folders: [{path: a}]}\nlosses: {}", "the nearest is loss"),
+        ("data: {folders: [{path: a}]}", "run: field required"),
+        ("run: [", "not a readable YAML file"),
+        ("", "holds no sections"),
+        ("run: {name: a}\ndata: {}\nloss: {mask: x, ssim: y}", "loss.ssim: input should be"),
+    ],
+)
+def test_a_wrong_file_is_named(recipe, content, message):
+    recipe.write_text(content)
+    with pytest.raises(UserError) as raised:
+        load_config(recipe)
+    assert message in str(raised.value)
+    assert str(recipe) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_file_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="not a readable YAML file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_settings_cannot_change_once_read(recipe):
+    config: Config = load_config(recipe)
+    with pytest.raises(ValueError, match="frozen"):
+        config.data.crop = 64

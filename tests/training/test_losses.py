@@ -1,0 +1,115 @@
+"""The loss terms, against values worked out by hand."""
+
+import pytest
+import torch
+
+from training import losses
+from training.config import Loss
+
+
+def flat(value: float) -> torch.Tensor:
+    return torch.full((1, 1, 8, 8), float(value))
+
+
+def step(low: float, high: float) -> torch.Tensor:
+    """A vertical edge in the middle."""
+    image = flat(low)
+    image[..., 4:] = high
+    return image
+
+
+def test_sobel_is_eight_times_the_slope_along_each_axis():
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    slopes = losses.sobel(ramp)[..., 1:-1, 1:-1]
+    assert torch.equal(slopes[0, 0], torch.full((6, 6), 8.0))
+    assert torch.equal(slopes[0, 1], torch.zeros(6, 6))
+    assert torch.equal(losses.sobel(ramp.mT)[:, 1], losses.sobel(ramp)[:, 0].mT)
+    assert losses.sobel(flat(0.7)).abs().max() < 1e-6  # nothing at the border either
+
+
+def test_intensity_wants_the_brighter_source():
+    brighter = torch.maximum(step(0, 1), step(0.8, 0.2))
+    assert losses.intensity(brighter, step(0, 1), step(0.8, 0.2)) == 0
+    assert losses.intensity(flat(0.1), flat(0.3), flat(0.6)).item() == pytest.approx(0.5)
+
+
+def test_published_gradient_is_blind_to_a_flipped_edge_and_the_signed_one_is_not():
+    visible, infrared = step(0.2, 0.8), flat(0.5)
+    assert losses.published_gradient(visible, visible, infrared) == 0
+    flipped = losses.published_gradient(1 - visible, visible, infrared).item()
+    assert flipped == pytest.approx(0, abs=1e-6)
+    assert losses.signed_gradient(visible, visible, infrared) == 0
+    # 0.6 * 4 on the two columns beside the edge, wrong by twice that; the other axis is zero.
+    flipped = losses.signed_gradient(1 - visible, visible, infrared).item()
+    assert flipped == pytest.approx(2 * 2.4 * 2 / 8)
+
+
+def test_signed_gradient_follows_the_steeper_source_along_each_axis():
+    visible = step(0.2, 0.8) + step(0, 0.1).mT  # steeper along x
+    infrared = step(0.5, 0.6) + step(0, 0.5).mT  # steeper along y
+    wanted = step(0.2, 0.8) + step(0, 0.5).mT
+    assert losses.signed_gradient(wanted, visible, infrared).item() == pytest.approx(0, abs=1e-6)
+    assert losses.signed_gradient(visible, visible, infrared) > 0.1
+    assert losses.signed_gradient(infrared, visible, infrared) > 0.1
+
+
+def test_both_gradients_agree_where_no_sign_is_wrong():
+    visible, fused = step(0.2, 0.8), step(0.2, 0.5)
+    published = losses.published_gradient(fused, visible, flat(0))
+    assert losses.signed_gradient(fused, visible, flat(0)).item() == pytest.approx(published.item())
+
+
+def test_published_mask_leaves_the_fused_image_whole():
+    half = flat(0.5)
+    loss = losses.published_mask(flat(0.2), flat(0.8), flat(0.6), half)
+    assert loss.item() == pytest.approx(abs(0.5 * 0.8 - 0.2) + abs(0.2 - 0.6))
+    everywhere = losses.published_mask(flat(0.2), flat(0.8), flat(0.6), flat(1))
+    assert everywhere.item() == pytest.approx(abs(0.8 - 0.2) + abs(0.2 - 0))
+
+
+def test_selective_mask_chooses_a_source():
+    args = flat(0.2), flat(0.8), flat(0.6)
+    assert losses.selective_mask(*args, flat(1)).item() == pytest.approx(0.6)
+    assert losses.selective_mask(*args, flat(0)).item() == pytest.approx(0.4)
+    assert losses.selective_mask(*args, flat(0.25)).item() == pytest.approx(0.45)
+
+
+def test_ssim_term_is_zero_for_equal_images_and_grows_with_noise():
+    torch.manual_seed(0)
+    image = torch.rand(1, 1, 16, 16)
+    assert losses.dissimilarity(image, image, image).item() == pytest.approx(0, abs=1e-5)
+    assert losses.dissimilarity(torch.rand(1, 1, 16, 16), image, image) > 0.3
+
+
+def test_defaults_are_the_published_loss():
+    torch.manual_seed(0)
+    images = torch.rand(4, 2, 1, 16, 16)
+    terms = losses.fusion_losses(*images, Loss())
+    assert terms.keys() == {"mask", "intensity", "gradient"}
+    assert terms["mask"] == 3 * losses.published_mask(*images)
+    assert terms["intensity"] == 10 * losses.intensity(*images[:3])
+    assert terms["gradient"] == 10 * losses.published_gradient(*images[:3])
+
+
+def test_configuration_selects_forms_and_weights():
+    torch.manual_seed(0)
+    images = torch.rand(4, 2, 1, 16, 16)
+    settings = Loss(
+        mask=1, mask_form="selective", intensity=0, gradient=2, gradient_form="signed", ssim=4
+    )
+    terms = losses.fusion_losses(*images, settings)
+    assert terms.keys() == {"mask", "gradient", "ssim"}
+    assert terms["mask"] == losses.selective_mask(*images)
+    assert terms["gradient"] == 2 * losses.signed_gradient(*images[:3])
+    assert terms["ssim"] == 4 * losses.dissimilarity(*images[:3])
+
+
+@pytest.mark.parametrize(("value", "source", "sign"), [(-0.25, 0, -1), (1.25, 1, 1)])
+def test_values_outside_the_range_are_pulled_back(value, source, sign):
+    """An overshoot still has a gradient, which a clamp of the fused image would hide."""
+    fused = flat(value).requires_grad_()
+    terms = losses.fusion_losses(
+        fused, flat(source), flat(source), flat(0.5), Loss(mask_form="selective")
+    )
+    sum(terms.values()).backward()
+    assert (fused.grad * sign > 0).all()

@@ -1,0 +1,69 @@
+"""`python -m training CONFIG.yaml [section.key=value ...]` and `python -m training saliency`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import typer
+from rich.progress import track
+from typer.core import TyperGroup
+
+from ship_deploy.errors import UserError
+from ship_deploy.files import write_atomically
+from training.config import load_config
+from training.saliency import mask
+
+
+class TrainByDefault(TyperGroup):
+    """A first argument that is no command is a recipe to train."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        """Put `train` in front where it was left out."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["train", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=TrainByDefault, no_args_is_help=True, add_completion=False)
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The recipe.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[section.key=value ...]")
+    ] = None,
+) -> None:
+    """Train a network. The word `train` may be left out."""
+    recipe = load_config(config, overrides or [])
+    from training.loop import train as run  # after the recipe: torch and lightning take seconds
+
+    print(run(recipe))
+
+
+@app.command()
+def saliency(
+    images: Annotated[Path, typer.Argument(help="A folder of visible images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the masks.")],
+) -> None:
+    """Write the saliency map of every image as a PNG of the same name."""
+    from training.data import find_images, read_grey
+
+    found = [path for paths in find_images(images).values() for path in paths]
+    if not found:
+        raise UserError(f"{images}: no images in this folder")
+    output.mkdir(parents=True, exist_ok=True)
+    for path in track(found, "Saliency"):
+        grey = read_grey(path)
+        if grey is None:
+            raise UserError(f"{path}: not a readable image")
+        write_atomically(output / f"{path.stem}.png", cv2.imencode(".png", mask(grey))[1].tobytes())
+
+
+if __name__ == "__main__":
+    try:
+        app(prog_name="python -m training")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

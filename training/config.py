@@ -1,0 +1,160 @@
+"""The recipe of a training run: YAML and `section.key=value` overrides into checked settings."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
+
+from ship_deploy.errors import UserError
+
+
+class Section(BaseModel):
+    """Settings that nobody changes once read, and that know all of their keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(Section):
+    """Size of SHIP; the defaults are the paper's."""
+
+    channels: PositiveInt = 16
+    interactions: PositiveInt = 3
+    orders: PositiveInt = 3
+
+
+class Folder(Section):
+    """A folder with `visible/`, `infrared/` and perhaps `saliency/`, and its share of the crops."""
+
+    path: Path
+    weight: PositiveFloat = 1
+
+
+class Data(Section):
+    """What the network sees."""
+
+    folders: list[Folder] = Field(min_length=1)
+    crop: int = Field(128, ge=16)  # pixels, square
+    batch: PositiveInt = 4
+    workers: NonNegativeInt = 0  # processes that crop; 0 crops between steps
+
+
+class Loss(Section):
+    """Weight of each term, and the form of those that have two. See `training.losses`."""
+
+    mask: NonNegativeFloat = 3
+    mask_form: Literal["published", "selective"] = "published"
+    intensity: NonNegativeFloat = 10
+    gradient: NonNegativeFloat = 10
+    gradient_form: Literal["published", "signed"] = "published"
+    ssim: NonNegativeFloat = 0
+
+
+class Optimiser(Section):
+    """Adam, its schedule and what steadies it."""
+
+    iterations: PositiveInt = 100_000
+    learning_rate: PositiveFloat = 1e-4  # the peak, after the warm-up
+    warmup: NonNegativeInt = 0  # iterations
+    final: NonNegativeFloat = 0.01  # the last learning rate, as a share of the peak
+    clip: PositiveFloat = 1  # largest norm of all gradients together
+    average: float = Field(0.999, ge=0, lt=1)  # decay of the weights' moving average
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+
+
+class Run(Section):
+    """Where the results go: `folder`/`name`."""
+
+    name: str = Field(min_length=1)
+    folder: Path = Path("runs")
+    seed: NonNegativeInt = 0
+    save_every: PositiveInt = 1000  # iterations
+    resume: bool = False
+
+
+class Config(Section):
+    """A whole recipe."""
+
+    run: Run
+    data: Data
+    network: Network = Network()
+    loss: Loss = Loss()
+    optimiser: Optimiser = Optimiser()
+
+
+def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
+    """Read a recipe.
+
+    Args:
+        path: YAML file with the sections of `Config`.
+        overrides: `section.key=value`, the value in YAML; they win over the file.
+
+    Raises:
+        UserError: the file cannot be read, or a key or value is wrong.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: not a readable YAML file ({_one_line(error)})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds no sections ({', '.join(Config.model_fields)})")
+    for override in overrides:
+        _apply(content, override)
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_problem(details) for details in error.errors())
+        raise UserError(f"{path}: {problems}") from error
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    section, _, name = key.partition(".")
+    if not equals or key.count(".") != 1:
+        raise UserError(f"{override}: not of the form section.key=value")
+    if key not in set(_keys(Config)):
+        raise UserError(f"{override}: {_unknown(key)}")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{override}: the value is not YAML ({_one_line(error)})") from error
+    if not isinstance(content.setdefault(section, {}), dict):
+        raise UserError(f"{override}: {section} is no section in the file")
+    content[section][name] = value
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every valid key, dotted; those of a list's items follow the list's own."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        inner = Folder if field.annotation == list[Folder] else field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _keys(inner, f"{prefix}{name}.")
+
+
+def _problem(details: Any) -> str:
+    key = ".".join(str(part) for part in details["loc"] if not isinstance(part, int))
+    if details["type"] == "extra_forbidden":
+        return _unknown(key)
+    return f"{key}: {details['msg'][0].lower()}{details['msg'][1:]}"
+
+
+def _unknown(key: str) -> str:
+    candidates = [valid for valid in _keys(Config) if valid.count(".") == key.count(".")]
+    nearest = difflib.get_close_matches(key, candidates, n=1, cutoff=0)[0]
+    return f"unknown key {key}; the nearest is {nearest}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,123 @@
+"""Aligned pairs from folders, decoded once, and the random crops that training sees."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ship_deploy.errors import UserError
+from training import colour
+from training.config import Data
+from training.saliency import mask
+
+IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+
+
+class Pairs(Dataset[Tensor]):
+    """Random crops of aligned pairs, (3, crop, crop) uint8: luminance, infrared, saliency.
+
+    The saliency is read from `saliency/` where a folder has one, else computed from the luminance.
+    Everything is held in memory, three bytes a pixel.
+
+    Attributes:
+        weights: how often to draw each pair, relative to the others.
+
+    Raises:
+        UserError: lists every file that lacks a partner, is unreadable, or has the wrong size.
+    """
+
+    def __init__(self, data: Data) -> None:
+        self.crop = data.crop
+        self.frames: list[Tensor] = []  # (3, H, W) uint8
+        self.weights: list[float] = []
+        problems: list[str] = []
+        for folder in data.folders:
+            pairs = _find_pairs(folder.path, problems)
+            for files in track(pairs, f"Reading {folder.path}", transient=True):
+                frames = _read_pair(files, data.crop, problems)
+                if frames is not None:
+                    self.frames.append(frames)
+                    self.weights.append(folder.weight / len(pairs))
+        if problems:
+            raise UserError("the training data cannot be used: " + "; ".join(problems))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> Tensor:
+        frames = self.frames[index]
+        top, left = (_below(size - self.crop + 1) for size in frames.shape[1:])
+        frames = frames[:, top : top + self.crop, left : left + self.crop]
+        if _below(2):
+            frames = frames.flip(2)
+        return frames.rot90(_below(4), (1, 2)).contiguous()
+
+
+def read_grey(path: Path) -> NDArray[np.uint8] | None:
+    """An image file as (H, W), colour weighted as the network does; None where it is unreadable."""
+    try:
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+        bgr = cv2.imdecode(content, cv2.IMREAD_COLOR)  # replicates a grey file's channel
+    except (OSError, cv2.error):
+        return None
+    if bgr is None:
+        return None
+    luminance = bgr.astype(np.float32) @ np.float32(colour.BGR_TO_YCRCB[0])
+    return luminance.round().astype(np.uint8)
+
+
+def find_images(folder: Path) -> dict[str, list[Path]]:
+    """A folder's image files by stem, sorted. Several under one stem are the caller's to judge."""
+    images = defaultdict(list)
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            images[path.stem].append(path)
+    return dict(images)
+
+
+def _find_pairs(folder: Path, problems: list[str]) -> list[dict[str, Path]]:
+    """The files of each pair by kind: visible, infrared and, where the folder exists, saliency."""
+    kinds = ["visible", "infrared"] + ["saliency"] * (folder / "saliency").is_dir()
+    images = {kind: find_images(folder / kind) for kind in kinds}
+    stems = sorted(set().union(*images.values()))
+    if not stems:
+        problems.append(f"{folder}: no images in visible/ and infrared/")
+    pairs = []
+    for stem in stems:
+        files = {kind: images[kind].get(stem, []) for kind in kinds}
+        for kind, paths in files.items():
+            if len(paths) != 1:
+                problems.append(f"{folder / kind / stem}.*: {len(paths)} files instead of one")
+        if all(len(paths) == 1 for paths in files.values()):
+            pairs.append({kind: paths[0] for kind, paths in files.items()})
+    return pairs
+
+
+def _read_pair(files: dict[str, Path], crop: int, problems: list[str]) -> Tensor | None:
+    frames = {kind: read_grey(path) for kind, path in files.items()}
+    unreadable = [files[kind] for kind, frame in frames.items() if frame is None]
+    if unreadable:
+        problems.extend(f"{path}: not a readable image" for path in unreadable)
+        return None
+    height, width = frames["visible"].shape
+    for kind, frame in frames.items():
+        if frame.shape != (height, width):
+            size = f"{frame.shape[1]}x{frame.shape[0]}"
+            problems.append(f"{files[kind]}: {size}, but the visible frame is {width}x{height}")
+            return None
+    if min(height, width) < crop:
+        problems.append(f"{files['visible']}: {width}x{height}, smaller than the crop of {crop}")
+        return None
+    salient = frames["saliency"] if "saliency" in frames else mask(frames["visible"])
+    return torch.from_numpy(np.stack([frames["visible"], frames["infrared"], salient]))
+
+
+def _below(limit: int) -> int:
+    """A random integer from 0 to limit - 1, of torch's generator, which worker processes seed."""
+    return int(torch.randint(limit, ()))

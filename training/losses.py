@@ -1,0 +1,89 @@
+"""What a fused luminance is measured against: both sources' brightness, edges and salient parts.
+
+All images are (N, 1, H, W); the sources and the saliency are in [0, 1]. The fused image is the
+network's raw output: clamping it first would hide every value outside [0, 1] from the gradient.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from training.config import Loss
+
+
+def fusion_losses(
+    fused: Tensor, visible: Tensor, infrared: Tensor, saliency: Tensor, loss: Loss
+) -> dict[str, Tensor]:
+    """Every term that has a weight, multiplied by it; the loss is their sum.
+
+    Args:
+        fused: the network's raw output, floating point, not clamped.
+        visible: luminance of the visible frame.
+        infrared: the infrared frame.
+        saliency: saliency map of the visible frame.
+        loss: weights and forms; its defaults are the published loss (Zheng et al., CVPR 2024).
+    """
+    sources = fused, visible, infrared
+    terms = {}
+    if loss.mask:
+        form = published_mask if loss.mask_form == "published" else selective_mask
+        terms["mask"] = loss.mask * form(*sources, saliency)
+    if loss.intensity:
+        terms["intensity"] = loss.intensity * intensity(*sources)
+    if loss.gradient:
+        form = published_gradient if loss.gradient_form == "published" else signed_gradient
+        terms["gradient"] = loss.gradient * form(*sources)
+    if loss.ssim:
+        terms["ssim"] = loss.ssim * dissimilarity(*sources)
+    return terms
+
+
+def intensity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
+    """As bright as the brighter source."""
+    return F.l1_loss(fused, torch.maximum(visible, infrared))
+
+
+def published_gradient(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
+    """As steep as the steeper source, |sobel_x| + |sobel_y|; the direction of a slope is free."""
+    fused, visible, infrared = (
+        sobel(image).abs().sum(1, keepdim=True) for image in (fused, visible, infrared)
+    )
+    return F.l1_loss(fused, torch.maximum(visible, infrared))
+
+
+def signed_gradient(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
+    """Along each axis, the slope of the source that is steeper there, with its sign.
+
+    Magnitudes alone let the network flip an edge at no cost, which shows as dots along it.
+    """
+    fused, visible, infrared = sobel(fused), sobel(visible), sobel(infrared)
+    steeper = torch.where(visible.abs() >= infrared.abs(), visible, infrared)
+    return 2 * F.l1_loss(fused, steeper)  # the sum over both axes, as in the published form
+
+
+def published_mask(fused: Tensor, visible: Tensor, infrared: Tensor, saliency: Tensor) -> Tensor:
+    """L1(m Y, F) + L1(F, m_ir I), as published: F is not masked, m_ir is 0 only where m is 1."""
+    elsewhere = (saliency < 1).to(infrared.dtype)
+    return F.l1_loss(fused, saliency * visible) + F.l1_loss(fused, elsewhere * infrared)
+
+
+def selective_mask(fused: Tensor, visible: Tensor, infrared: Tensor, saliency: Tensor) -> Tensor:
+    """The visible frame where it is salient, else the infrared: m |F - Y| + (1 - m) |F - I|."""
+    return (saliency * (fused - visible).abs() + (1 - saliency) * (fused - infrared).abs()).mean()
+
+
+def dissimilarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
+    """1 - SSIM, the mean over both sources; 0 where the fused image equals both."""
+    similarity = [
+        structural_similarity_index_measure(fused, source, data_range=1.0)
+        for source in (visible, infrared)
+    ]
+    return 1 - (similarity[0] + similarity[1]) / 2
+
+
+def sobel(image: Tensor) -> Tensor:
+    """Slopes along x and y, (N, 2, H, W), 8 times the step per pixel; level beyond the border."""
+    along_x = image.new_tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    kernel = torch.stack([along_x, along_x.T])[:, None]  # (2, 1, 3, 3)
+    return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), kernel)
