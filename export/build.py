@@ -40,7 +40,7 @@ class _Frames(nn.Module):
         self.network = network
 
     def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
-        return fuse_frames(self.network, visible, infrared)
+        return fuse_frames(self.network, visible, infrared)[0]
 
 
 class _Luminance(_Frames):

@@ -33,7 +33,7 @@ def fold(network: nn.Module) -> nn.Module:
         for name, part in list(parent.named_children()):
             if (swapped := _swap(part)) is not part:
                 setattr(parent, name, swapped)
-    return folded.float().eval()
+    return folded.requires_grad_(False).float().eval()
 
 
 def _swap(part: nn.Module) -> nn.Module:

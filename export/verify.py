@@ -76,13 +76,12 @@ def measure(
     raw_error, levels, off, samples, sizes = 0.0, 0, 0, 0, []
     for visible, infrared in batches:
         sizes.append(f"{infrared.shape[1]}x{infrared.shape[2]}")
+        bgr, heat = torch.from_numpy(visible), torch.from_numpy(infrared)
         with torch.inference_mode():
-            bgr = torch.from_numpy(visible).permute(0, 3, 1, 2) / 255.0
-            visible_y = split(bgr)[0]
-            heat = torch.from_numpy(infrared)[:, None] / 255.0
-            expected_raw = reference(visible_y.double(), heat.double())[1].numpy()
-            expected = fuse_frames(reference, *map(torch.from_numpy, (visible, infrared))).numpy()
-        error = np.abs(luminance(visible_y.numpy(), heat.numpy()) - expected_raw).max()
+            expected, expected_raw = (t.numpy() for t in fuse_frames(reference, bgr, heat))
+            visible_y = split(bgr.permute(0, 3, 1, 2) / 255)[0].numpy()
+        raw = luminance(visible_y, (heat[:, None] / 255).numpy())
+        error = np.abs(raw - expected_raw).max()
         raw_error = max(raw_error, float(error)) if error == error else float("nan")
         difference = np.abs(frames(visible, infrared).astype(int) - expected)
         levels = max(levels, int(difference.max()))

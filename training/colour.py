@@ -34,7 +34,9 @@ def join(luminance: Tensor, crcb: Tensor) -> Tensor:
     return F.conv2d(ycrcb, ycrcb.new_tensor(YCRCB_TO_BGR)[:, :, None, None]).clamp(0, 1)
 
 
-def fuse_frames(network: torch.nn.Module, visible: Tensor, infrared: Tensor) -> Tensor:
+def fuse_frames(
+    network: torch.nn.Module, visible: Tensor, infrared: Tensor
+) -> tuple[Tensor, Tensor]:
     """Camera frames through the reference network: what every deployed artifact must reproduce.
 
     Args:
@@ -43,10 +45,10 @@ def fuse_frames(network: torch.nn.Module, visible: Tensor, infrared: Tensor) -> 
         infrared: uint8, (N, H, W).
 
     Returns:
-        uint8 BGR, (N, H, W, 3).
+        The fused frames, uint8 BGR (N, H, W, 3), and the unclamped luminance (N, 1, H, W).
     """
     dtype = next(network.parameters()).dtype
     # 8 bits only at the very ends: TensorRT takes uint8 into a cast and out of one, nowhere else.
     luminance, crcb = split(visible.to(dtype).permute(0, 3, 1, 2) / 255)
     _, raw = network(luminance, infrared.to(dtype)[:, None] / 255)
-    return (join(raw, crcb) * 255).round().permute(0, 2, 3, 1).to(torch.uint8)
+    return (join(raw, crcb) * 255).round().permute(0, 2, 3, 1).to(torch.uint8), raw

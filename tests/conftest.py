@@ -1,0 +1,77 @@
+"""Fixtures that several folders of tests share, and what the header of a test run says."""
+
+import importlib
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from export.models import export_models
+from ship_deploy import Fuser
+from training.checkpoints import save_network
+from training.networks import SHIP
+from training.scenes import render
+
+SHARED = Path(__file__).parents[2] / "shared"
+ENGINES = ("onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx", "cuda-python", "pycuda")
+
+
+def pytest_report_header() -> list[str]:
+    def found(package: str) -> str:
+        try:
+            return f"{package} {version(package)}"
+        except PackageNotFoundError:
+            return f"no {package}"
+
+    providers = importlib.import_module("onnxruntime").get_available_providers()
+    return [
+        "versions: " + ", ".join(map(found, ("torch", "onnx", "onnxscript", "numpy", "opencv-python"))),
+        "engines: " + ", ".join(map(found, ENGINES)),
+        f"devices: ONNX Runtime providers {providers}, CUDA in torch: {torch.cuda.is_available()}",
+        f"data: {SHARED if SHARED.is_dir() else 'no ../shared'}, "
+        f"browser: {shutil.which('chromium') or 'none'}",
+    ]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Golden data, the authors' checkpoint and real pairs, which do not live in the repository."""
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared: golden data and the authors' checkpoint")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SHIP of the smallest size, with random weights that no run changes."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_network(SHIP(channels=4, interactions=1, orders=1), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_models(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with small.onnx and small.luminance.onnx, exported and verified."""
+    folder = tmp_path_factory.mktemp("models")
+    export_models(small_checkpoint, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(small_models: Path) -> Path:
+    return small_models / "small.onnx"
+
+
+@pytest.fixture(scope="session")
+def fuser(model: Path) -> Fuser:
+    return Fuser(model, device="cpu", threads=1)
+
+
+@pytest.fixture
+def frames() -> tuple[np.ndarray, np.ndarray]:
+    """A small rendered pair: visible (64, 96, 3) BGR, infrared (64, 96)."""
+    return render(3, 64, 96)
