@@ -93,5 +93,3 @@ def doctor() -> None:
 def main() -> None:
     """Entry point of `ship-deploy`."""
     console.run(app)
-
-

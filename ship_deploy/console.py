@@ -24,12 +24,13 @@ def run(app: typer.Typer) -> NoReturn:
         if end.code in (INTERRUPTED, TERMINATED):
             _say("interrupted; what was finished is kept")
         raise
-    except UserError as error:
-        _say(f"error: {error}")
     except Exception as error:
-        _say(f"error: {type(error).__name__}: {error} (a bug; --debug shows where)")
-    if debug:
-        traceback.print_exc()
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, UserError):
+            _say(f"error: {error}")
+        else:
+            _say(f"error: {type(error).__name__}: {error} (a bug; --debug shows where)")
     sys.exit(FAILURE)
 
 

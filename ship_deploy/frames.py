@@ -11,9 +11,7 @@ SMALLEST = 16  # pixels a side; below, the network's statistics over the frame m
 Frames = NDArray[np.uint8]
 
 
-def prepare(
-    visible: Any, infrared: Any, percentiles: tuple[float, float]
-) -> tuple[Frames, Frames]:
+def prepare(visible: Any, infrared: Any, percentiles: tuple[float, float]) -> tuple[Frames, Frames]:
     """Check a pair of frames (or two batches) and give it the graph's shape and type.
 
     Args:
@@ -44,6 +42,8 @@ def check_pair(visible: Any, infrared: Any) -> None:
             raise UserError(f"{name} is a {type(frames).__name__}, expected a numpy array")
     if visible.dtype != np.uint8:
         raise UserError(f"visible is {visible.dtype}, expected uint8 (BGR or grey)")
+    if infrared.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+        raise UserError(f"infrared is {infrared.dtype}, expected uint8, uint16, float32 or float64")
     if infrared.ndim not in (2, 3):
         raise UserError(f"infrared has shape {infrared.shape}, expected (H, W) or (N, H, W)")
     grey = visible.ndim == infrared.ndim
@@ -65,6 +65,10 @@ def check_pair(visible: Any, infrared: Any) -> None:
         raise UserError(f"frames are {height}x{width}, the smallest is {SMALLEST}x{SMALLEST}")
     if 0 in batch:
         raise UserError("the batch is empty")
+    if infrared.dtype.kind == "f" and not (finite := np.isfinite(infrared)).all():
+        first = tuple(int(i) for i in np.argwhere(~finite)[0])
+        count = int(finite.size - np.count_nonzero(finite))
+        raise UserError(f"infrared has {count} NaN or infinite samples, the first at {first}")
 
 
 def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
@@ -74,23 +78,14 @@ def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
     stretched linearly, so that the two percentiles of each frame become 0 and 255.
 
     Args:
-        infrared: uint8, uint16, float32 or float64; (H, W), or a batch (N, H, W).
+        infrared: uint8, uint16, float32 or float64, finite; (H, W), or a batch (N, H, W).
         percentiles: lower and upper limit, 0 <= lower < upper <= 100.
 
     Returns:
         uint8, of the same shape.
-
-    Raises:
-        UserError: another type, or NaN or Inf in a float frame.
     """
     if infrared.dtype == np.uint8:
         return infrared
-    if infrared.dtype not in (np.uint16, np.float32, np.float64):
-        raise UserError(f"infrared is {infrared.dtype}, expected uint8, uint16, float32 or float64")
-    if infrared.dtype != np.uint16 and not (finite := np.isfinite(infrared)).all():
-        first = tuple(int(i) for i in np.argwhere(~finite)[0])
-        count = int(finite.size - np.count_nonzero(finite))
-        raise UserError(f"infrared has {count} NaN or infinite samples, the first at {first}")
     low, high = np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True)
     span = np.where(high > low, high - low, 1.0)  # a constant frame becomes 0
     scaled = (np.clip(infrared, low, high) - low) * (255 / span)

@@ -47,7 +47,9 @@ class Fuser:
         self._percentiles = low, high
         artifact = read_artifact(BUNDLED_MODEL if model is None else model)
         if artifact.metadata.get("graph") != "frames":
-            raise UserError(f"{artifact.path}: takes luminance, for verification; not camera frames")
+            raise UserError(
+                f"{artifact.path}: takes luminance, for verification; not camera frames"
+            )
         self._backend = backends.load(artifact, backend, device, threads)
         self._facts = {
             "model": str(artifact.path),

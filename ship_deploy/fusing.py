@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 from rich.console import Console
 from rich.progress import track
 
@@ -94,9 +93,5 @@ def _panels(
 ) -> Iterator[Pair]:
     """The pictures for the report, read one pair at a time."""
     for pair, path in zip(pairs, outputs, strict=True):
-        visible, fused = (
-            cv2.cvtColor(image, cv2.COLOR_GRAY2BGR) if image.ndim == 2 else image
-            for image in (read_visible(pair.visible), read_visible(path))
-        )
         infrared = stretch(read_infrared(pair.infrared), percentiles)
-        yield Pair(pair.name, visible, infrared, fused)
+        yield Pair(pair.name, read_visible(pair.visible), infrared, read_visible(path))

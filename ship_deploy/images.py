@@ -12,7 +12,9 @@ from ship_deploy.files import write_atomically
 from ship_deploy.frames import Frames, check_pair
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
-cv2.setLogLevel(0)  # decoders print; what they say is raised here
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # decoders print; what they say is raised here
 
 
 class PairOfFiles(NamedTuple):
@@ -69,12 +71,13 @@ def check_pairs(pairs: list[PairOfFiles]) -> None:
     for pair in pairs:
         try:
             frames = read_visible(pair.visible), read_infrared(pair.infrared)
-            try:
-                check_pair(*frames)
-            except UserError as error:
-                raise UserError(f"{pair.visible}: {error}") from error
         except UserError as error:
             problems.append(str(error))
+            continue
+        try:
+            check_pair(*frames)
+        except UserError as error:
+            problems.append(f"{pair.visible} and {pair.infrared}: {error}")
     if problems:
         raise UserError("; ".join(problems))
 

@@ -12,6 +12,7 @@ import torch
 from export.models import export_models
 from ship_deploy import Fuser
 from training.checkpoints import save_network
+from training.colour import fuse_frames
 from training.networks import SHIP
 from training.scenes import render
 
@@ -28,7 +29,8 @@ def pytest_report_header() -> list[str]:
 
     providers = importlib.import_module("onnxruntime").get_available_providers()
     return [
-        "versions: " + ", ".join(map(found, ("torch", "onnx", "onnxscript", "numpy", "opencv-python"))),
+        "versions: "
+        + ", ".join(map(found, ("torch", "onnx", "onnxscript", "numpy", "opencv-python"))),
         "engines: " + ", ".join(map(found, ENGINES)),
         f"devices: ONNX Runtime providers {providers}, CUDA in torch: {torch.cuda.is_available()}",
         f"data: {SHARED if SHARED.is_dir() else 'no ../shared'}, "
@@ -46,10 +48,16 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SHIP of the smallest size, with random weights that no run changes."""
+    """A SHIP of the smallest size, with random weights, whose pictures use the whole range."""
     torch.manual_seed(0)
+    network = SHIP(channels=4, interactions=1, orders=1)
+    with torch.no_grad():
+        visible, infrared = (torch.from_numpy(side)[None] for side in render(0, 64, 96))
+        deviation, mean = torch.std_mean(fuse_frames(network, visible, infrared)[1])
+        network.output.weight *= 0.25 / deviation
+        network.output.bias.sub_(mean).mul_(0.25 / deviation).add_(0.5)
     path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
-    save_network(SHIP(channels=4, interactions=1, orders=1), path)
+    save_network(network, path)
     return path
 
 

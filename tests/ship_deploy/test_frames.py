@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from ship_deploy import UserError
+from ship_deploy.frames import prepare, stretch
+
+LIMITS = (0.5, 99.5)
+
+
+def u8(*shape: int) -> np.ndarray:
+    return np.zeros(shape, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("visible", "infrared"),
+    [
+        (u8(20, 30, 3), u8(20, 30)),
+        (u8(20, 30), u8(20, 30)),
+        (u8(5, 20, 30, 3), u8(5, 20, 30)),
+        (u8(5, 20, 30), u8(5, 20, 30)),
+        (u8(20, 60, 3)[:, ::2], u8(40, 30)[::2]),  # views
+        (u8(16, 16, 3), u8(16, 16)),  # the smallest
+    ],
+)
+def test_shapes_that_can_be_fused(visible, infrared):
+    batch = infrared.shape[0] if infrared.ndim == 3 else 1
+    height, width = infrared.shape[-2:]
+
+    v, i = prepare(visible, infrared, LIMITS)
+
+    assert (v.shape, v.dtype) == ((batch, height, width, 3), np.uint8)
+    assert (i.shape, i.dtype) == ((batch, height, width), np.uint8)
+    assert v.flags.c_contiguous and i.flags.c_contiguous
+
+
+@pytest.mark.parametrize(
+    ("visible", "infrared", "message"),
+    [
+        (u8(480, 640, 3), u8(240, 320), "visible is 480x640 and infrared 240x320"),
+        (u8(30, 20), u8(20, 30), "visible is 30x20 and infrared 20x30"),
+        (u8(1, 1, 3), u8(1, 1), "frames are 1x1, the smallest is 16x16"),
+        (u8(15, 40, 3), u8(15, 40), "frames are 15x40, the smallest"),
+        (u8(40, 15, 3), u8(40, 15), "frames are 40x15, the smallest"),
+        (u8(20, 30, 4), u8(20, 30), r"visible has shape \(20, 30, 4\)"),
+        (u8(20, 30, 3), u8(20, 30, 1, 1), r"infrared has shape \(20, 30, 1, 1\)"),
+        (u8(2, 20, 30, 3), u8(3, 20, 30), "2 visible frames beside 3 infrared ones"),
+        (u8(20, 30, 3), u8(3, 20, 30), "visible is 30x3 and infrared 20x30"),
+        (u8(0, 20, 30, 3), u8(0, 20, 30), "the batch is empty"),
+        (u8(20, 30, 3).astype(np.float32), u8(20, 30), "visible is float32, expected uint8"),
+        (u8(20, 30, 3), u8(20, 30).astype(np.int16), "infrared is int16, expected uint8, uint16"),
+        (u8(20, 30, 3), u8(20, 30).astype(bool), "infrared is bool"),
+        ([[1]], u8(20, 30), "visible is a list, expected a numpy array"),
+        (u8(20, 30, 3), None, "infrared is a NoneType"),
+    ],
+)
+def test_what_cannot_be_fused_is_said_in_one_line(visible, infrared, message):
+    with pytest.raises(UserError, match=message) as error:
+        prepare(visible, infrared, LIMITS)
+    assert "\n" not in str(error.value)
+
+
+def test_8_bits_pass_untouched():
+    frame = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    assert stretch(frame, LIMITS) is frame
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_percentiles_become_black_and_white(dtype):
+    counts = np.linspace(3000, 3100, 101).astype(dtype)  # a warm day: 100 counts of 14 bits
+    frame = np.repeat(counts[None], 20, axis=0)
+
+    stretched = stretch(frame, (10, 90))[0]
+
+    assert (stretched[:11] == 0).all() and stretched[11] > 0
+    assert (stretched[90:] == 255).all() and stretched[89] < 255
+    assert stretched[50] in (127, 128)
+    assert (np.diff(stretched.astype(int)) >= 0).all()
+
+
+def test_each_frame_of_a_batch_is_stretched_on_its_own():
+    frames = np.random.default_rng(0).integers(100, 200, (2, 20, 30)).astype(np.uint16)
+    frames[1] *= 50
+
+    both = stretch(frames, LIMITS)
+
+    assert np.array_equal(both[0], stretch(frames[0], LIMITS))
+    assert np.array_equal(both[1], stretch(frames[1], LIMITS))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_a_constant_frame_becomes_black(dtype):
+    assert not stretch(np.full((20, 30), 8000, dtype), LIMITS).any()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_counted_and_placed(bad):
+    frame = np.ones((20, 30), np.float32)
+    frame[4, 7] = frame[9, 9] = bad
+
+    with pytest.raises(UserError, match=r"2 NaN or infinite samples, the first at \(4, 7\)"):
+        prepare(u8(20, 30, 3), frame, LIMITS)

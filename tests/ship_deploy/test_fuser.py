@@ -1,0 +1,132 @@
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from ship_deploy import Fuser, UserError
+from ship_deploy.fuser import BUNDLED_MODEL
+from training.scenes import render
+
+
+def test_colour_in_colour_out(fuser, frames):
+    visible, infrared = frames
+    fused = fuser(visible, infrared)
+    assert (fused.shape, fused.dtype) == (visible.shape, np.uint8)
+
+
+def test_grey_in_grey_out(fuser, frames):
+    visible, infrared = frames
+    grey = visible[..., 1]
+
+    fused = fuser(grey, infrared)
+
+    assert fused.shape == grey.shape
+    same = fuser(np.repeat(grey[..., None], 3, axis=2), infrared)
+    assert all(np.array_equal(fused, same[..., channel]) for channel in range(3))
+
+
+def test_a_batch_is_its_frames_to_the_bit(fuser):
+    pairs = [render(seed, 40, 56) for seed in range(3)]
+    visible, infrared = (np.stack(side) for side in zip(*pairs, strict=True))
+
+    batch = fuser(visible, infrared)
+
+    for one, pair in zip(batch, pairs, strict=True):
+        assert np.array_equal(one, fuser(*pair))
+
+
+def test_any_number_of_threads_gives_the_same_bits(model, frames):
+    results = [Fuser(model, device="cpu", threads=n)(*frames) for n in (1, 2, 2)]
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[1], results[2])
+
+
+def test_16_bits_are_stretched_by_the_given_percentiles(model, fuser, frames):
+    visible, infrared = frames
+    counts = infrared.astype(np.uint16) * 16 + 7000
+    counts[0, :3] = 65535, 0, 16383  # dead pixels
+
+    narrow = Fuser(model, device="cpu", percentiles=(25, 75))
+
+    assert np.abs(fuser(visible, counts).astype(int) - fuser(visible, infrared)).mean() < 4
+    assert np.abs(narrow(visible, counts).astype(int) - fuser(visible, infrared)).mean() > 4
+
+
+def test_results_belong_to_the_caller(fuser, frames):
+    first = fuser(*frames)
+    kept = first.copy()
+    first[:] = 0
+    assert np.array_equal(fuser(*frames), kept)
+    assert not first.any()
+
+
+def test_many_threads_share_one_fuser(fuser):
+    pairs = [render(seed, 32, 40) for seed in range(4)]
+    expected = [fuser(*pair) for pair in pairs]
+    wrong = []
+
+    def work(number: int) -> None:
+        for _ in range(10):
+            if not np.array_equal(fuser(*pairs[number]), expected[number]):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_info_says_what_runs(model):
+    info = Fuser(model, backend="onnxruntime", device="cpu", threads=1).info
+    assert info["backend"] == "onnxruntime"
+    assert info["device"] == "cpu"
+    assert info["threads"] == "1"
+    assert info["precision"] == "fp32"
+    assert info["model"] == str(model)
+    assert len(info["digest"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backend": "tensorflow"}, "unknown backend 'tensorflow', expected auto or one of: onnx"),
+        ({"device": "tpu"}, "unknown device 'tpu', expected auto, cpu, cuda or cuda:N"),
+        ({"device": "cuda:x"}, "unknown device 'cuda:x'"),
+        ({"threads": 0}, "threads is 0, expected at least 1"),
+        ({"percentiles": (90, 10)}, "percentiles are 90 and 10, expected 0 <= lower"),
+        ({"percentiles": (-1, 99)}, "percentiles are -1 and 99"),
+    ],
+)
+def test_wrong_options(model, options, message):
+    with pytest.raises(UserError, match=message):
+        Fuser(model, **options)
+
+
+def test_no_silent_fallback_from_cuda(model):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with pytest.raises(UserError, match=r"no CUDA: .*\[gpu\]"):
+        Fuser(model, device="cuda:0")
+
+
+def test_a_missing_engine_names_the_extra(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match=r"pip install 'ship-deploy\[cpu\]'"):
+        Fuser(model)
+
+
+def test_the_luminance_graph_is_refused(small_models):
+    with pytest.raises(UserError, match="takes luminance, for verification"):
+        Fuser(small_models / "small.luminance.onnx")
+
+
+@pytest.mark.skipif(not BUNDLED_MODEL.exists(), reason="no bundled model in this checkout")
+def test_the_bundled_model_fuses(frames):
+    fused = Fuser(device="cpu")(*frames)
+    assert fused.shape == (64, 96, 3)
+    assert fused.std() > 5
