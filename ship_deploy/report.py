@@ -1,0 +1,80 @@
+"""A page to look at fused pictures on: one HTML file that needs nothing else."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ship_deploy.errors import UserError
+from ship_deploy.files import write_atomically
+
+JPEG_QUALITY = 92
+_JPEG = (
+    *(cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY),
+    *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),  # sharp lamps
+    *(cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+)
+
+
+class Pair(NamedTuple):
+    """One scene; the pictures are uint8 and of one size, (H, W) or (H, W, 3) in BGR."""
+
+    name: str
+    visible: NDArray[np.uint8]
+    infrared: NDArray[np.uint8]
+    fused: NDArray[np.uint8]
+    note: str = ""
+
+
+def write_report(path: Path, pairs: Iterable[Pair], facts: Mapping[str, str], title: str) -> None:
+    """Write the page, or nothing.
+
+    Pictures are encoded as they come, so an iterator needs memory for one pair and the page.
+
+    Args:
+        path: the page, `.html`.
+        pairs: what to show, in order.
+        facts: what made the pictures (model, backend, device, precision, ...), in order.
+        title: the heading.
+
+    Raises:
+        UserError: the file cannot be written, or a picture cannot be encoded.
+    """
+    page = files("ship_deploy").joinpath("report.html").read_text("utf-8")
+    head, card, tail = (Template(part) for part in page.split("<!-- card -->\n"))
+    cards = [_card(card, pair) for pair in pairs]
+    rows = (f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
+    content = [
+        head.substitute(title=escape(title), facts="\n".join(rows)),
+        *cards,
+        tail.substitute(quality=JPEG_QUALITY),
+    ]
+    # A file name need not be Unicode; what cannot be said in UTF-8 becomes a question mark.
+    write_atomically(path, "".join(content).encode("utf-8", "replace"))
+
+
+def _card(template: Template, pair: Pair) -> str:
+    height, width = pair.fused.shape[:2]
+    return template.substitute(
+        name=escape(pair.name),
+        note=escape(pair.note),
+        width=width,
+        height=height,
+        visible=_data_uri(pair.visible, pair.name),
+        infrared=_data_uri(pair.infrared, pair.name),
+        fused=_data_uri(pair.fused, pair.name),
+    )
+
+
+def _data_uri(picture: NDArray[np.uint8], name: str) -> str:
+    encoded, content = cv2.imencode(".jpg", picture, _JPEG)
+    if not encoded:
+        raise UserError(f"{name}: a picture of shape {picture.shape} cannot be encoded")
+    return "data:image/jpeg;base64," + base64.b64encode(content.tobytes()).decode("ascii")
