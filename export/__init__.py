@@ -1,1 +1,1 @@
-"""Trained network -> deploy graph -> ONNX, verified. Runs from a checkout; not part of the wheel."""
+"""Trained network -> deploy graph -> verified ONNX. Runs from a checkout; not part of the wheel."""

@@ -9,9 +9,7 @@ from rich.table import Table
 
 from ship_deploy import console
 
-app = typer.Typer(
-    add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG
-)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
 
 
 @app.command()

@@ -58,9 +58,7 @@ def _convolution(weight: Tensor) -> nn.Conv2d:
 
 def _centre(interaction: SpatialInteraction) -> None:
     """Let the convolution ahead of a channel norm put out features whose channel mean is zero."""
-    for refine, index in zip(
-        interaction.refine_fused, range(len(interaction.norms)), strict=True
-    ):
+    for refine, index in zip(interaction.refine_fused, range(len(interaction.norms)), strict=True):
         conv = refine[-1]
         conv.weight -= conv.weight.mean(0)
         conv.bias -= conv.bias.mean()
@@ -92,7 +90,7 @@ class FoldedNorm(nn.Module):
 
 
 class FoldedInvertibleBlock(nn.Module):
-    """The mixing as one matrix for each half, so that nothing is split; and 2 sigmoid(x) - 1 = tanh(x/2)."""
+    """Mixing as one matrix for each half, so nothing is split; 2 sigmoid(x) - 1 as tanh(x/2)."""
 
     def __init__(self, block: InvertibleBlock) -> None:
         super().__init__()

@@ -1,17 +1,17 @@
 """Circular convolution without a DFT: four small matrix products along each transform.
 
 TensorRT-RTX does not know ONNX's `DFT`, ONNX Runtime is slow at it, and as dense matrices the
-transforms cost as much as half the network. A length n = n1 * n2 splits (Cooley & Tukey, 1965) into a
-transform of length n1, a twist, and one of length n2. Here the twist is folded into the second one,
-which makes it a batch of n1 different matrices; and as the product of spectra does not care in which
-order frequencies stand, nothing is ever put into order. n1 is the largest divisor up to sqrt(n): a
-prime size degenerates to the dense transform, so one graph serves every size.
+transforms cost as much as half the network. A length n = n1 * n2 splits (Cooley & Tukey, 1965) into
+a transform of length n1, a twist, and one of length n2. Here the twist is folded into the second
+one, which makes it a batch of n1 different matrices; and as the product of spectra does not care in
+which order frequencies stand, nothing is ever put into order. n1 is the largest divisor up to
+sqrt(n): a prime size degenerates to the dense transform, so one graph serves every size.
 
 A complex number is a pair (re, im) beside the index that it belongs to; a complex matrix entry
-exp(-2 pi i t) is the real 2x2 block [[cos, sin], [-sin, cos]](2 pi t) = cos 2 pi (t + (row - column)/4).
-Its transpose is the inverse transform. Indices below: h = h1 * H2 + h2 and frequency k = k1 + H1 * k2
-along a column, w and j likewise along a row, c for (re, im). Columns are real, so k1 <= H1 / 2 is
-enough: K1 values of it.
+exp(-2 pi i t) is a real 2x2 block: cos 2 pi (t + (row - column) / 4) is its entry (row, column).
+The transpose is the inverse transform. Indices below: h = h1 * H2 + h2 and frequency
+k = k1 + H1 * k2 along a column, w and j likewise along a row, c for (re, im). Columns are real, so
+k1 <= H1 / 2 is enough: K1 values of it.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def _axes(x: Any, *axes: int) -> Any:
 
 
 def _cosines(exponent: Any, period: Any, quarter_turns: Any, shape: Sequence[Any]) -> Any:
-    """cos 2 pi (exponent / period + quarter_turns), reduced in integers first, as a tensor `shape`."""
+    """Cosine of 2 pi (exponent / period + quarter_turns), reduced in integers, as `shape`."""
     turns = op.Div(op.Cast(op.Mod(exponent, period), to=1), op.Cast(period, to=1))
     angle = op.Mul(op.Add(turns, quarter_turns), op.Constant(value_float=6.283185307179586))
     return op.Reshape(op.Cos(angle), op.Concat(*shape, axis=0))
@@ -85,9 +85,7 @@ def circular_convolution_onnx(x: Any, y: Any) -> Any:
     )
 
     # (k1 c, h1), for real input
-    column1 = _cosines(
-        op.Mul(_axes(k1_range, 1, 2), _range(h1)), h1, _axes(quarter, 1), [rest, h1]
-    )
+    column1 = _cosines(op.Mul(_axes(k1_range, 1, 2), _range(h1)), h1, _axes(quarter, 1), [rest, h1])
     # k1: (k2 c, c' h2)
     k = op.Add(_axes(k1_range, 1), op.Mul(h2_range, h1))
     block = op.Sub(_axes(quarter, 1, 2), _axes(quarter, 1))
@@ -133,9 +131,7 @@ def circular_convolution_onnx(x: Any, y: Any) -> Any:
     weight = op.Div(
         op.Cast(op.Where(alone, _ints(1), two), to=1), op.Cast(op.Mul(height, width), to=1)
     )
-    inverse1 = op.Mul(
-        op.Reshape(column1, op.Concat(k1, two, h1, axis=0)), _axes(weight, 1, 2)
-    )
+    inverse1 = op.Mul(op.Reshape(column1, op.Concat(k1, two, h1, axis=0)), _axes(weight, 1, 2))
     inverse1 = op.Transpose(op.Reshape(inverse1, op.Concat(rest, h1, axis=0)), perm=[1, 0])
     z = op.Reshape(z, op.Concat(batch, w1, rows, w2_complex, axis=0))
     z = op.MatMul(z, op.Transpose(row2, perm=[0, 2, 1]))

@@ -43,12 +43,13 @@ class Fidelity:
         """Raise a UserError that names what is out of tolerance, NaN included."""
         if not self.raw_error <= RAW_TOLERANCE:
             raise UserError(
-                f"{name}: {self.raw_error:.1e} from the reference network, tolerance {RAW_TOLERANCE:.0e}"
+                f"{name}: {self.raw_error:.1e} from the reference network, "
+                f"tolerance {RAW_TOLERANCE:.0e}"
             )
         if self.levels > LEVELS_TOLERANCE or self.share > SHARE_TOLERANCE:
             raise UserError(
-                f"{name}: {self.levels} grey levels from the reference network, {self.share:.2%} of "
-                f"the samples off; tolerance {LEVELS_TOLERANCE} level, {SHARE_TOLERANCE:.1%}"
+                f"{name}: {self.levels} grey levels from the reference network, {self.share:.2%} "
+                f"of the samples off; tolerance {LEVELS_TOLERANCE} level, {SHARE_TOLERANCE:.1%}"
             )
 
 

@@ -1,8 +1,8 @@
 """`model.onnx`: what it says of itself, and the seal that shows whether it is whole and unedited.
 
-The file is an ordinary ONNX model. Its last protobuf field, a `metadata_props` entry, holds the SHA-256
-of all bytes before it. So an edited or shortened file is recognised without an ONNX library, before
-any engine sees it.
+The file is an ordinary ONNX model. Its last protobuf field, a `metadata_props` entry, holds the
+SHA-256 of all bytes before it. So an edited or shortened file is recognised without an ONNX
+library, before any engine sees it.
 """
 
 import hashlib

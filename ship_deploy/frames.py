@@ -50,7 +50,8 @@ def check_pair(visible: Any, infrared: Any) -> None:
     if not grey and (visible.ndim != infrared.ndim + 1 or visible.shape[-1] != 3):
         expected = "(H, W, 3) or (H, W)" if infrared.ndim == 2 else "(N, H, W, 3) or (N, H, W)"
         raise UserError(
-            f"visible has shape {visible.shape} beside infrared {infrared.shape}, expected {expected}"
+            f"visible has shape {visible.shape} beside infrared {infrared.shape}, "
+            f"expected {expected}"
         )
     *batch, height, width = visible.shape if grey else visible.shape[:-1]
     if (height, width) != infrared.shape[-2:]:
@@ -89,4 +90,5 @@ def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
     low, high = np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True)
     span = np.where(high > low, high - low, 1.0)  # a constant frame becomes 0
     scaled = (np.clip(infrared, low, high) - low) * (255 / span)
-    return np.rint(scaled).astype(np.uint8)
+    stretched: Frames = np.rint(scaled).astype(np.uint8)
+    return stretched

@@ -21,7 +21,7 @@ from ship_deploy.images import (
     read_visible,
     write_png,
 )
-from ship_deploy.report import Pair, write_report
+from ship_deploy.report import Pair, summary, write_report
 
 _console = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -65,7 +65,7 @@ def fuse_files(
     )
     print(output)
     if report:
-        facts["median time"] = f"{pace} a frame"
+        facts = {**summary(fuser), "median time": f"{pace} a frame"}
         panels = _panels(pairs, outputs, options["percentiles"])
         write_report(report, panels, facts, "Fused pairs")
         print(report)

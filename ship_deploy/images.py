@@ -18,7 +18,7 @@ cv2.utils.logging.setLogLevel(
 
 
 class PairOfFiles(NamedTuple):
-    """A visible and an infrared image of one scene; `name` is the visible file's, without suffix."""
+    """A visible and an infrared image of one scene; `name` is the visible file's stem."""
 
     name: str
     visible: Path

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
+from ship_deploy.fuser import Fuser
 
 JPEG_QUALITY = 92
 _JPEG = (
@@ -58,6 +59,12 @@ def write_report(path: Path, pairs: Iterable[Pair], facts: Mapping[str, str], ti
     ]
     # A file name need not be Unicode; what cannot be said in UTF-8 becomes a question mark.
     write_atomically(path, "".join(content).encode("utf-8", "replace"))
+
+
+def summary(fuser: Fuser) -> dict[str, str]:
+    """What made the pictures, short enough for the head of a page."""
+    info = fuser.info
+    return {**info, "model": Path(info["model"]).name, "digest": info["digest"][:12]}
 
 
 def _card(template: Template, pair: Pair) -> str:

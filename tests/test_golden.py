@@ -76,7 +76,10 @@ def test_every_golden_file_is_tested(shared):
 
 @torch.inference_mode()
 def test_pytorch(network, golden):
-    visible_y, infrared = torch.from_numpy(golden["visible_y"]), torch.from_numpy(golden["infrared"])
+    visible_y, infrared = (
+        torch.from_numpy(golden["visible_y"]),
+        torch.from_numpy(golden["infrared"]),
+    )
     fused_y, raw = network(visible_y, infrared)
     assert np.abs(raw.numpy() - golden["fused_y_raw_fp64"]).max() <= RAW_TOLERANCE
     assert torch.equal(fused_y, raw.clamp(0, 1))

@@ -67,9 +67,7 @@ def load_network(path: str | Path) -> nn.Module:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
-    name, config, tensors = (
-        _read_authors(path) if path.suffix == ".pth" else _read_ours(path)
-    )
+    name, config, tensors = _read_authors(path) if path.suffix == ".pth" else _read_ours(path)
     try:
         network: nn.Module = getattr(networks, name)(**config)
     except (AttributeError, TypeError) as error:
@@ -93,7 +91,9 @@ def save_network(network: nn.Module, path: str | Path, **facts: str) -> None:
         "config": json.dumps(network.config),
         **facts,
     }
-    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    tensors = {
+        key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()
+    }
     write_atomically(Path(path), save(tensors, metadata))
 
 
@@ -106,7 +106,7 @@ def _read_ours(path: Path) -> tuple[str, dict[str, int], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            tensors = {key: file.get_tensor(key) for key in list(file.keys())}
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable .safetensors file ({error})") from error
     if "network" not in metadata or "config" not in metadata:

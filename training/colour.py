@@ -1,4 +1,4 @@
-"""Colour, as the network's authors handle it: fuse the luminance, keep the visible frame's colour."""
+"""Colour as the authors handle it: fuse the luminance, keep the visible frame's colour."""
 
 import torch
 from torch import Tensor

@@ -15,7 +15,7 @@ class Convolution(nn.Module):
 
 @pytest.fixture(scope="module")
 def session() -> ort.InferenceSession:
-    free = {i: torch.export.Dim.DYNAMIC for i in range(4)}
+    free = dict.fromkeys(range(4), torch.export.Dim.DYNAMIC)
     program = torch.onnx.export(
         Convolution(),
         (torch.rand(2, 3, 24, 36), torch.rand(2, 3, 24, 36)),

@@ -1,4 +1,4 @@
-"""The invertible block that mixes both modalities after a channel interaction, and before the head."""
+"""The invertible block that mixes features after each channel interaction and before the head."""
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,11 @@ class HalfInstanceNorm(nn.Module):
         self.identity = nn.Conv2d(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, in, H, W) -> (N, out, H, W)
-        # A bias ahead of an instance norm cancels. In the published weights it is up to 900 standard
-        # deviations of its channel, which costs FP32 three digits; so it is left out.
-        bias = torch.cat([torch.zeros_like(self.conv1.bias[: self.half]), self.conv1.bias[self.half :]])
+        # A bias ahead of an instance norm cancels. In the published weights it is up to 900
+        # standard deviations of its channel, which costs FP32 three digits; so it is left out.
+        bias = torch.cat(
+            [torch.zeros_like(self.conv1.bias[: self.half]), self.conv1.bias[self.half :]]
+        )
         h = F.conv2d(x, self.conv1.weight, bias, padding=1)
         normed, plain = h.tensor_split([self.half], dim=1)
         h = F.leaky_relu(torch.cat([self.norm(normed), plain], dim=1), 0.1)

@@ -25,8 +25,8 @@ def attention_refinement(channels: int) -> nn.Sequential:
 class CentralDifference(nn.Module):
     """Learned cross-shaped and diagonal differences, mixed, plus the input itself.
 
-    A plain convolution reacts to brightness; subtracting `strength` times the sum of its taps at the
-    centre makes it react to changes instead (CDC, Yu et al., CVPR 2020; here on two sparse stencils).
+    A plain convolution reacts to brightness; subtracting `strength` times the sum of its taps at
+    the centre makes it react to changes (CDC, Yu et al., CVPR 2020; here on two sparse stencils).
     """
 
     CROSS = (1, 3, 4, 5, 7)  # taps of a 3x3 kernel in reading order

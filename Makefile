@@ -1,0 +1,34 @@
+# Each target works in a fresh clone and makes its own virtual environment in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
+INSTALLED := .venv/installed-$(EXTRA)
+
+.PHONY: install demo test lint bench clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[$(EXTRA)]" \
+		--group train --group export --group bench --group test --group lint
+	touch $@
+
+# Fuses sample pairs on the CPU and makes a page to look at them.
+demo: install
+	$(BIN)/python -m export.demo -o build/demo
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/python -m benchmarks latency -o build/benchmarks
+
+clean:
+	rm -rf .venv build dist *.egg-info

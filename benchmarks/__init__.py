@@ -1,0 +1,1 @@
+"""Latency, fidelity and fusion quality. Runs from a checkout; not part of the wheel."""

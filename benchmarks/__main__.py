@@ -1,0 +1,56 @@
+"""`python -m benchmarks latency -o DIR`."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from ship_deploy import console
+from ship_deploy.errors import UserError
+
+CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog=console.EPILOG,
+)
+
+
+@app.callback()
+def describe() -> None:
+    """Measure what ship-deploy does, and write down what was measured and where."""
+
+
+@app.command()
+def latency(
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
+    checkpoint: Annotated[Path, typer.Argument(help="the shipped one if not given")] = CHECKPOINT,
+    size: Annotated[list[str], typer.Option(help="HEIGHTxWIDTH; may be given again")] = [  # noqa: B006
+        "256x320",
+        "480x640",
+    ],
+    rounds: Annotated[int, typer.Option(min=1, help="counted runs of each candidate")] = 7,
+) -> None:
+    """Time one frame in ONNX Runtime on the CPU, against the reference network in PyTorch."""
+    sizes = [_size(text) for text in size]
+    with Console(stderr=True).status("Exporting and timing; leave the machine alone"):
+        from benchmarks.latency import run
+
+        table = run(checkpoint, output, sizes, rounds)
+    Console().print(Markdown(table))
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not found:
+        raise UserError(f"size is {text!r}, expected HEIGHTxWIDTH, such as 480x640")
+    return int(found[1]), int(found[2])
+
+
+if __name__ == "__main__":
+    console.run(app)

@@ -1,0 +1,90 @@
+"""`python -m export.demo -o DIR`: the main job on sample pairs, and a page to look at them."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.console import Console
+
+from export.models import export_models
+from ship_deploy import Fuser, console
+from ship_deploy.files import make_folder
+from ship_deploy.frames import Frames
+from ship_deploy.images import find_pairs, read_infrared, read_visible, write_png
+from ship_deploy.report import Pair, summary, write_report
+from training.scenes import render
+
+SCENES = 4
+SHARED = Path(__file__).parents[2] / "shared"
+REAL = ("roadscene/test", "tno/test", "m3svd/train")
+EACH = 2  # pairs from each of them
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
+_steps = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Sample(NamedTuple):
+    """A pair of frames and where it is from."""
+
+    name: str
+    visible: Frames
+    infrared: Frames
+    origin: str
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for pictures and page")],
+) -> None:
+    """Fuse rendered night streets with the bundled model and show them on a page.
+
+    Where ../shared is, real pairs are fused too, with the weights that the authors published.
+    """
+    make_folder(output)
+    fuser = Fuser(device="cpu")
+    panels = list(_fuse(fuser, _rendered(), output / "rendered"))
+    checkpoint = SHARED / "checkpoints" / "SHIP_model.pth"
+    if checkpoint.exists():
+        model = output / "models" / f"{checkpoint.stem}.onnx"
+        if not model.exists():
+            export_models(checkpoint, model.parent, say=_steps.print)
+        panels += _fuse(Fuser(model, device="cpu"), _real(), output / "real")
+    page = output / "index.html"
+    write_report(page, panels, summary(fuser), "ship-deploy: infrared and visible, fused")
+    _steps.print(f"[bold]Look at[/] {page.resolve().as_uri()}")
+    print(page)
+
+
+def _rendered() -> Iterator[Sample]:
+    for seed in range(SCENES):
+        yield Sample(f"street_{seed}", *render(seed), "rendered night street, bundled model")
+
+
+def _real() -> Iterator[Sample]:
+    for source in REAL:
+        folder = SHARED / "data" / source
+        for pair in find_pairs(folder / "visible", folder / "infrared")[:EACH]:
+            frames = read_visible(pair.visible), read_infrared(pair.infrared)
+            yield Sample(pair.name, *frames, f"{source}, the authors' weights")
+
+
+def _fuse(fuser: Fuser, samples: Iterator[Sample], folder: Path) -> Iterator[Pair]:
+    """Fuse, write what went in and what came out, and keep both for the page."""
+    for name in ("visible", "infrared", "fused"):
+        make_folder(folder / name)
+    for sample in samples:
+        start = time.perf_counter()
+        fused = fuser(sample.visible, sample.infrared)
+        height, width = sample.infrared.shape
+        size = f"{width}x{height}, {time.perf_counter() - start:.2f} s"
+        _steps.print(f"[bold]Fuse[/]    {sample.name}, {size}")
+        pictures = {"visible": sample.visible, "infrared": sample.infrared, "fused": fused}
+        for kind, picture in pictures.items():
+            write_png(folder / kind / f"{sample.name}.png", picture)
+        yield Pair(sample.name, **pictures, note=f"{sample.origin}, {size}")
+
+
+if __name__ == "__main__":
+    console.run(app)
