@@ -34,7 +34,7 @@ def export(
     models = export_models(checkpoint, output, size, steps.print)
     table = Table(title=f"{checkpoint} -> {output}", title_justify="left")
     for heading in ("model", "MB", "precision", "size", "raw error", "8-bit frames off"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for model in models:
         f = model.fidelity
         table.add_row(

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import cv2
+import numpy as np
 import typer
 from rich.console import Console
 
@@ -12,11 +14,12 @@ from export.models import export_models
 from ship_deploy import Fuser, console
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
-from ship_deploy.images import find_pairs, read_infrared, read_visible, write_png
+from ship_deploy.images import find_pairs, read_infrared, read_visible, write_jpeg, write_png
 from ship_deploy.report import Pair, summary, write_report
 from training.scenes import render
 
 SCENES = 4
+SHOWN = 2  # of them in overview.jpg
 SHARED = Path(__file__).parents[2] / "shared"
 REAL = ("roadscene/test", "tno/test", "m3svd/train")
 EACH = 2  # pairs from each of them
@@ -51,10 +54,20 @@ def demo(
         if not model.exists():
             export_models(checkpoint, model.parent, say=_steps.print)
         panels += _fuse(Fuser(model, device="cpu"), _real(), output / "real")
+    write_jpeg(output / "overview.jpg", _overview(panels[:SHOWN]))
     page = output / "index.html"
     write_report(page, panels, summary(fuser), "ship-deploy: infrared and visible, fused")
     _steps.print(f"[bold]Look at[/] {page.resolve().as_uri()}")
     print(page)
+
+
+def _overview(panels: list[Pair]) -> Frames:
+    """Visible, infrared and fused side by side, a row for each scene."""
+    rows = [
+        np.hstack([p.visible, cv2.cvtColor(p.infrared, cv2.COLOR_GRAY2BGR), p.fused])
+        for p in panels
+    ]
+    return np.vstack(rows)
 
 
 def _rendered() -> Iterator[Sample]:

@@ -35,9 +35,18 @@ def read_infrared(path: Path) -> NDArray[Any]:
     return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
 
 
-def write_png(path: Path, image: Frames) -> None:
-    """Encode and write an image, atomically."""
-    encoded, content = cv2.imencode(".png", image)
+def write_png(path: Path, image: NDArray[Any]) -> None:
+    """Encode an image, (H, W) or (H, W, 3) BGR in 8 or 16 bits, and write it atomically."""
+    _write(path, image, ".png")
+
+
+def write_jpeg(path: Path, image: Frames) -> None:
+    """The same as a JPEG of OpenCV's default quality, 95."""
+    _write(path, image, ".jpg")
+
+
+def _write(path: Path, image: NDArray[Any], suffix: str) -> None:
+    encoded, content = cv2.imencode(suffix, image)
     if not encoded:
         raise UserError(f"{path}: an image of shape {image.shape} cannot be encoded")
     write_atomically(path, content.tobytes())

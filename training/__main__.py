@@ -1,6 +1,5 @@
 """`python -m training CONFIG.yaml [section.key=value ...]` and `python -m training saliency`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 from rich.progress import track
 from typer.core import TyperGroup
 
+from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 from training.config import load_config
@@ -25,7 +25,13 @@ class TrainByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=TrainByDefault, no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    cls=TrainByDefault,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog=console.EPILOG,
+)
 
 
 @app.command()
@@ -62,8 +68,4 @@ def saliency(
 
 
 if __name__ == "__main__":
-    try:
-        app(prog_name="python -m training")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+    console.run(app)

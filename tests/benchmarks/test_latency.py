@@ -1,5 +1,6 @@
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,3 +39,9 @@ def test_writes_what_it_measured(small_checkpoint, tmp_path):
     assert [r["candidate"] for r in record["latency"]] == [BASELINE, "ONNX Runtime"]
     assert record["machine"]["torch"]
     assert record["peak_memory_mib"]["16x24"] > 20
+
+
+def test_the_readme_shows_the_committed_figures():
+    root = Path(__file__).parents[2]
+    record = json.loads((root / "benchmarks" / "results" / "latency.json").read_text())
+    assert tabulate(record) in (root / "README.md").read_text()
