@@ -6,9 +6,11 @@ library, before any engine sees it.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ship_deploy.errors import UserError
 
@@ -36,6 +38,13 @@ class Artifact:
     content: bytes
     digest: str
     metadata: dict[str, str]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The metadata, with what is JSON in it (config, fidelity) decoded."""
+        return {
+            k: json.loads(v) if v.startswith(("{", "[")) else v for k, v in self.metadata.items()
+        }
 
 
 def seal(model: bytes) -> bytes:

@@ -71,15 +71,73 @@ def fuse(
 
 
 @app.command()
-def info(
+def build(
     model: Annotated[Path, typer.Argument(help="model.onnx")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the engine, ship.engine")],
+    flavour: Annotated[
+        str | None, typer.Option(help="tensorrt or tensorrt-rtx; if not given, what is installed")
+    ] = None,
+    low: Annotated[
+        str | None, typer.Option("--min", metavar="HxW", help="smallest frame; 16x16 if not given")
+    ] = None,
+    usual: Annotated[
+        str | None,
+        typer.Option("--opt", metavar="HxW", help="frame to tune for; 480x640 if not given"),
+    ] = None,
+    high: Annotated[
+        str | None,
+        typer.Option("--max", metavar="HxW", help="largest frame; 1080x1920 if not given"),
+    ] = None,
+    batch: Annotated[int, typer.Option(metavar="N", help="most frames in a call")] = 1,
+    workspace: Annotated[
+        int | None,
+        typer.Option(metavar="MiB", help="memory that a layer may use; if not given, all"),
+    ] = None,
+    timing_cache: Annotated[
+        Path | None, typer.Option(help="read and written, for faster builds; tensorrt only")
+    ] = None,
+    compute_capability: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="X.Y",
+            help="GPU to build for, may be repeated; tensorrt-rtx only. If not given, the GPU "
+            "here; without one, all from 8.0 on",
+        ),
+    ] = None,
 ) -> None:
-    """Say in JSON what a model is, after checking that it is whole and unedited."""
-    from ship_deploy.artifact import read_artifact
+    """Build an engine from a model, and write what it is beside it, into ship.engine.json.
 
-    artifact = read_artifact(model)
-    metadata = {k: json.loads(v) if v[:1] in "{[" else v for k, v in artifact.metadata.items()}
-    print(json.dumps({"path": str(model), "digest": artifact.digest, **metadata}, indent=2))
+    A model that takes any size runs fastest on one: give it as --min, --opt and --max alike.
+    """
+    from ship_deploy.building import build_file
+
+    build_file(
+        model,
+        output,
+        flavour=flavour,
+        sizes=(low, usual, high),
+        batch=batch,
+        workspace=workspace,
+        timing_cache=timing_cache,
+        compute_capabilities=compute_capability or (),
+    )
+
+
+@app.command()
+def info(
+    model: Annotated[Path, typer.Argument(help="model.onnx, or an engine")],
+) -> None:
+    """Say in JSON what a model or an engine is, after checking that it is whole and unedited."""
+    from ship_deploy.artifact import read_artifact
+    from ship_deploy.engines.passport import passport_path, read_whole
+
+    facts: dict[str, object]
+    if model.suffix == ".engine" or passport_path(model).exists():
+        facts = read_whole(model)[1].as_json
+    else:
+        artifact = read_artifact(model)
+        facts = {"digest": artifact.digest, **artifact.facts}
+    print(json.dumps({"path": str(model), **facts}, indent=2))
 
 
 @app.command()

@@ -8,9 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ship_deploy import __version__
+from ship_deploy.engines.flavour import MODULES, load
+from ship_deploy.engines.gpu import find_gpu
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL, Fuser
 
@@ -23,7 +26,7 @@ def examine() -> None:
     table = Table(title=f"ship-deploy {__version__}", title_justify="left")
     for heading in ("", "here", ""):
         table.add_column(heading, overflow="fold")
-    for finding in [_machine(), _gpu(), *_onnxruntime(), _fusion()]:
+    for finding in [_machine(), _gpu(), *_onnxruntime(), *_tensorrt(), _cuda(), _fusion()]:
         table.add_row(*finding)
     Console(highlight=False).print(table)
 
@@ -65,6 +68,26 @@ def _onnxruntime() -> list[Finding]:
         advice = "pip uninstall onnxruntime, then pip install 'ship-deploy\\[gpu]'"
         findings.append(("ONNX Runtime on CUDA", MISSING, f"for an NVIDIA GPU: {advice}"))
     return findings
+
+
+def _tensorrt() -> list[Finding]:
+    """What can build engines, of the two."""
+    findings = []
+    for name, title in zip(MODULES, ("TensorRT", "TensorRT-RTX"), strict=True):
+        try:
+            findings.append((title, OK, load(name).version))
+        except UserError as error:
+            findings.append((title, MISSING, escape(str(error))))
+    return findings
+
+
+def _cuda() -> Finding:
+    try:
+        gpu = find_gpu()
+    except UserError as error:
+        return "GPU through cuda-python", MISSING, escape(str(error))
+    found = f"{gpu.name}, compute capability {gpu.compute_capability}"
+    return "GPU through cuda-python", OK, f"{found}, driver for CUDA {gpu.driver}"
 
 
 def _fusion() -> Finding:

@@ -1,0 +1,1 @@
+"""TensorRT engines: built from a `model.onnx`, never trusted without their passport."""

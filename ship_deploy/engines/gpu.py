@@ -1,0 +1,61 @@
+"""The NVIDIA GPU of this machine, asked through cuda-python."""
+
+from dataclasses import dataclass
+
+from ship_deploy.errors import UserError
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU that programs can use.
+
+    Attributes:
+        name: as its maker calls it, "NVIDIA RTX A2000".
+        compute_capability: "8.6".
+        driver: the newest CUDA version that the driver knows, "13.0".
+    """
+
+    name: str
+    compute_capability: str
+    driver: str
+
+
+def find_gpu(device: int = 0) -> Gpu:
+    """GPU number `device`, counted as CUDA counts.
+
+    Raises:
+        UserError: there is none, no driver, or no cuda-python to ask with.
+    """
+    try:
+        from cuda.bindings import runtime
+    except ImportError as error:
+        raise UserError(
+            "cuda-python is not installed: pip install 'ship-deploy[tensorrt]', or [tensorrt-rtx]"
+        ) from error
+    status, count = runtime.cudaGetDeviceCount()
+    if status == runtime.cudaError_t.cudaErrorInsufficientDriver:
+        raise UserError(
+            f"no NVIDIA driver, or one older than this cuda-python (CUDA error {int(status)})"
+        )
+    if status or not count:
+        raise UserError(f"no NVIDIA GPU that CUDA can use (CUDA error {int(status)})")
+    if device >= count:
+        raise UserError(f"there is no GPU {device}; CUDA counts {count}, from 0")
+    status, properties = runtime.cudaGetDeviceProperties(device)
+    if status:
+        raise UserError(f"GPU {device} does not answer (CUDA error {int(status)})")
+    _, driver = runtime.cudaDriverGetVersion()
+    return Gpu(
+        properties.name.decode().rstrip("\0"),
+        f"{properties.major}.{properties.minor}",
+        f"{driver // 1000}.{driver % 1000 // 10}",
+    )
+
+
+def use_gpu(device: int) -> None:
+    """Make GPU number `device` the one that CUDA uses in this thread."""
+    from cuda.bindings import runtime
+
+    (status,) = runtime.cudaSetDevice(device)
+    if status:
+        raise UserError(f"GPU {device} cannot be used (CUDA error {int(status)})")
