@@ -15,7 +15,7 @@ from ship_deploy.engines.recipe import Recipe, make_recipe
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 
-_console = Console(stderr=True, highlight=False, soft_wrap=True)
+_console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def build_file(
@@ -51,16 +51,11 @@ def build_file(
         raise UserError(f"{output}: {kind}; give a file for the engine, such as ship.engine")
     profile = choose_profile(artifact.metadata["size"], *sizes, batch)
     recipe = make_recipe(artifact, load(flavour), profile, compute_capabilities, workspace)
-    _console.print(f"Build {model} ({artifact.metadata['precision']}) with {_tool(recipe)}")
-    _console.print(f"  for {_gpus(recipe)}\n  for {profile}")
-    known = None
-    if timing_cache is not None:
-        try:
-            known = timing_cache.read_bytes() if timing_cache.exists() else b""
-        except OSError as error:
-            raise UserError(f"{timing_cache}: cannot read it ({error.strerror})") from error
+    known = None if timing_cache is None else _read_times(timing_cache, recipe)
     folders = (output.parent, *output.absolute().parents)
     make_folder(next(folder for folder in folders if folder.exists()))  # rather fail now than then
+    _console.print(f"Build {model} ({artifact.metadata['precision']}) with {_tool(recipe)}")
+    _console.print(f"  for {_gpus(recipe)}\n  for {profile}")
     start = time.perf_counter()
     built = build_engine(artifact, recipe, timing_cache=known)
     seconds = time.perf_counter() - start
@@ -70,6 +65,15 @@ def build_file(
         write_atomically(timing_cache, built.timing_cache)
     _console.print(f"Built {len(built.engine) / 2**20:.1f} MiB in {seconds:.1f} s.")
     print(output)
+
+
+def _read_times(path: Path, recipe: Recipe) -> bytes:
+    if recipe.flavour != "tensorrt":
+        raise UserError(f"--timing-cache: {recipe.flavour} times no kernels; leave it out")
+    try:
+        return path.read_bytes() if path.exists() else b""
+    except OSError as error:
+        raise UserError(f"{path}: cannot read it ({error.strerror})") from error
 
 
 def _tool(recipe: Recipe) -> str:

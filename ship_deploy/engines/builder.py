@@ -36,14 +36,13 @@ def build_engine(
         artifact: the model that the recipe was made for.
         recipe: what to build.
         device: number of the GPU to build on, where the recipe has one.
-        timing_cache: what an earlier build learnt, b"" to begin with; None for no cache.
+        timing_cache: what an earlier build learnt, b"" to begin with; None for no cache. Only
+            TensorRT has a use for it.
 
     Raises:
         UserError: the parser or the builder refuses, with the node at fault.
     """
     flavour = load(recipe.flavour)
-    if timing_cache is not None and flavour.targets:
-        raise UserError(f"{flavour.name} keeps no timing cache: it times no kernels when it builds")
     # The builder runs in a thread of its own, so that this one hears of an interrupt at once.
     with _one_at_a_time, monitor(flavour.trt) as progress, ThreadPoolExecutor(1) as pool:
         try:

@@ -50,8 +50,9 @@ def build_cached(artifact: Artifact, recipe: Recipe, device: int = 0) -> Path:
 def _locked(path: Path) -> Iterator[None]:
     """Hold a file's lock; the kernel lets go of it if the process dies. The file stays."""
     try:
-        with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        file = path.open("w")
     except OSError as error:
-        raise UserError(f"{path}: cannot lock it ({error.strerror or error})") from error
+        raise UserError(f"{path}: cannot lock it ({error.strerror})") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -218,16 +218,11 @@ def test_an_interrupt_stops_the_builder(model, monkeypatch):
     assert len(ends) == 1 and "canceled by user" in ends[0]
 
 
-def test_a_timing_cache_where_kernels_are_timed(fixed_model, monkeypatch):
-    """With TensorRT's calls; TensorRT-RTX still has them, and stores nothing in the cache."""
+def test_a_timing_cache_goes_in_and_comes_out(fixed_model):
+    """By TensorRT's calls; TensorRT-RTX still has them, though it keeps nothing there."""
     artifact = read_artifact(fixed_model)
-    wanted = recipe_for(artifact)
-    with pytest.raises(UserError, match="tensorrt-rtx keeps no timing cache"):
-        build_engine(artifact, wanted, timing_cache=b"")
-    timing = replace(load("tensorrt-rtx"), targets=False)
-    monkeypatch.setattr(builder, "load", lambda _: timing)
     with pytest.warns(DeprecationWarning):
-        built = build_engine(artifact, wanted, timing_cache=b"")
+        built = build_engine(artifact, recipe_for(artifact), timing_cache=b"")
     assert built.timing_cache
 
 
