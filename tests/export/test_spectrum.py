@@ -17,7 +17,7 @@ class Convolution(nn.Module):
 def session() -> ort.InferenceSession:
     free = dict.fromkeys(range(4), torch.export.Dim.DYNAMIC)
     program = torch.onnx.export(
-        Convolution(),
+        Convolution().eval(),
         (torch.rand(2, 3, 24, 36), torch.rand(2, 3, 24, 36)),
         dynamo=True,
         verbose=False,

@@ -76,6 +76,13 @@ class EdgeBlock(nn.Module):
         return self.residual(x) + self.difference(x)
 
 
+class FrameMean(nn.Module):
+    """Mean of each channel over the frame."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, 1, 1)
+        return x.mean((2, 3), keepdim=True)
+
+
 class ChannelNorm(nn.Module):
     """Layer norm over the channels of each pixel: biased variance, weight and bias per channel."""
 
@@ -100,6 +107,7 @@ class PooledAttention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.process = refinement(channels)
+        self.pool = FrameMean()
         self.gate = nn.Sequential(
             nn.Conv2d(channels, self.hidden, 1),
             nn.ReLU(),
@@ -108,5 +116,5 @@ class PooledAttention(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, H, W)
-        pooled = self.process(x).mean((2, 3), keepdim=True)  # (N, C, 1, 1)
+        pooled = self.pool(self.process(x))  # (N, C, 1, 1)
         return x + self.gate(pooled) * pooled

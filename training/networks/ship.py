@@ -11,6 +11,7 @@ from training.networks.invertible import InvertibleBlock
 from training.networks.layers import (
     ChannelNorm,
     EdgeBlock,
+    FrameMean,
     PooledAttention,
     attention_refinement,
     conv3x3,
@@ -72,6 +73,7 @@ class ChannelInteraction(nn.Module):
     def __init__(self, channels: int, orders: int) -> None:
         super().__init__()
         both = 2 * channels
+        self.pool = FrameMean()
         self.attention = attention_refinement(both)
         self.refine_attention = nn.ModuleList(attention_refinement(both) for _ in range(orders))
         self.refine_fused = nn.ModuleList(refinement(both) for _ in range(orders))
@@ -80,8 +82,7 @@ class ChannelInteraction(nn.Module):
 
     def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
         fused = torch.cat([visible, infrared], dim=1)  # (N, 2C, H, W)
-        pooled = fused.mean((2, 3), keepdim=True)  # (N, 2C, 1, 1)
-        attention = self.attention(pooled).softmax(dim=1)
+        attention = self.attention(self.pool(fused)).softmax(dim=1)  # (N, 2C, 1, 1)
         fused = fused * attention  # first order
         for refine_fused, refine_attention in zip(
             self.refine_fused, self.refine_attention, strict=True
