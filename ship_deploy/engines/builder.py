@@ -92,7 +92,6 @@ def _build(
             raise UserError(
                 f"the timing cache is of another {flavour.name} or GPU, or damaged; delete it"
             )
-    logger.take()
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise UserError(
