@@ -18,11 +18,14 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the models")],
     height: Annotated[int | None, typer.Option(help="fix the height; any if not given")] = None,
     width: Annotated[int | None, typer.Option(help="fix the width; any if not given")] = None,
+    precision: Annotated[
+        list[str], typer.Option(help="fp32 or fp16; may be given again, for both")
+    ] = ["fp32"],  # noqa: B006
 ) -> None:
     """Export a checkpoint to ONNX and verify the result against the reference network.
 
     Writes NAME.onnx (8-bit frames in, 8-bit frames out) and NAME.luminance.onnx (floats, for
-    verification). Writes nothing if either is out of tolerance.
+    verification), and the same as NAME.fp16 in FP16. Writes nothing if any is out of tolerance.
     """
     if (height is None) != (width is None):
         raise typer.BadParameter("give both --height and --width, or neither")
@@ -30,20 +33,25 @@ def export(
     steps = Console(stderr=True, highlight=False)
     with steps.status("Importing torch and ONNX"):
         from export.models import export_models
+        from export.precision import Precision
 
-    models = export_models(checkpoint, output, size, steps.print)
+    if unknown := set(precision) - {p.value for p in Precision}:
+        raise typer.BadParameter(f"unknown precision {min(unknown)}, expected fp32 or fp16")
+    precisions = [p for p in Precision if p.value in precision]
+    models = export_models(checkpoint, output, size, precisions, steps.print)
     table = Table(title=f"{checkpoint} -> {output}", title_justify="left")
-    for heading in ("model", "MB", "precision", "size", "raw error", "8-bit frames off"):
+    for heading in ("model", "MB", "size", "PSNR", "raw error", "8-bit off", "by more than 1"):
         table.add_column(heading, overflow="fold")
     for model in models:
         f = model.fidelity
         table.add_row(
             model.path.name,
             f"{model.path.stat().st_size / 1e6:.2f}",
-            model.precision,
             "any" if size is None else f"{height}x{width}",
+            f"{f.psnr:.0f} dB",
             f"{f.raw_error:.1e}",
-            f"{f.share:.4%} by {f.levels}",
+            f"{f.off:.3%}",
+            f"{f.far_off:.3%}",
         )
     Console(highlight=False).print(table)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from export.fold import fold
+from export.precision import Narrowed, Precision
 from export.spectrum import circular_convolution_onnx
 from ship_deploy import __version__
 from ship_deploy.artifact import PRODUCER, seal
@@ -49,25 +50,33 @@ class _Luminance(_Frames):
         return raw
 
 
-def build(network: nn.Module, graph: Graph, size: tuple[int, int] | None = None) -> ModelProto:
+def build(
+    network: nn.Module,
+    graph: Graph,
+    size: tuple[int, int] | None = None,
+    precision: Precision = Precision.FP32,
+) -> ModelProto:
     """Fold a network and export it.
 
     Args:
         network: one of `training.networks`, FP32, in eval mode.
         graph: what goes in and comes out.
         size: (height, width) to fix, or None for any size. The batch size is always free.
+        precision: of features and weights.
 
     Returns:
         The checked ONNX model, without metadata.
     """
     height, width = size or TRACED_SIZE
+    folded = fold(network)
+    deployed = Narrowed(folded) if precision is Precision.FP16 else folded
     if graph is Graph.FRAMES:
-        module, names = _Frames(fold(network)), ["visible", "infrared", "fused"]
+        module, names = _Frames(deployed), ["visible", "infrared", "fused"]
         shapes = [(2, height, width, 3), (2, height, width)]
         inputs = tuple(torch.randint(256, shape, dtype=torch.uint8) for shape in shapes)
         rows = 1
     else:
-        module, names = _Luminance(fold(network)), ["visible_y", "infrared", "fused_y"]
+        module, names = _Luminance(deployed), ["visible_y", "infrared", "fused_y"]
         inputs = tuple(torch.rand(2, 1, height, width) for _ in range(2))
         rows = 2
     dynamic = {0: Dim("batch", min=1)}

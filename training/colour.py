@@ -40,14 +40,14 @@ def fuse_frames(
     """Camera frames through the reference network: what every deployed artifact must reproduce.
 
     Args:
-        network: one of `training.networks`, in any floating type; it decides the precision.
+        network: one of `training.networks`, in any floating type; colour is FP32 at least.
         visible: uint8 BGR, (N, H, W, 3).
         infrared: uint8, (N, H, W).
 
     Returns:
         The fused frames, uint8 BGR (N, H, W, 3), and the unclamped luminance (N, 1, H, W).
     """
-    dtype = next(network.parameters()).dtype
+    dtype = torch.promote_types(next(network.parameters()).dtype, torch.float32)
     # 8 bits only at the very ends: TensorRT takes uint8 into a cast and out of one, nowhere else.
     luminance, crcb = split(visible.to(dtype).permute(0, 3, 1, 2) / 255)
     _, raw = network(luminance, infrared.to(dtype)[:, None] / 255)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ import torch
 
 from export import build, models, verify
 from export.models import export_models
+from export.precision import ISLANDS, Island, Narrowed, Precision
 from ship_deploy import Fuser, UserError
 from ship_deploy.artifact import read_artifact
+from ship_deploy.backends.onnxruntime import OnnxRuntime
 from training.checkpoints import digest, load_network
 from training.colour import fuse_frames
+from training.networks import SHIP
 from training.scenes import render
 
 
@@ -26,7 +30,7 @@ def test_metadata_says_what_the_model_is(small_models, small_checkpoint):
     assert artifact.metadata["opset"] == str(build.OPSET)
     assert artifact.metadata["checkpoint_digest"] == digest(small_checkpoint)
     fidelity = json.loads(artifact.metadata["fidelity"])
-    assert 0 < fidelity["raw_error"] <= verify.RAW_TOLERANCE
+    assert 0 < fidelity["raw_error"] <= verify.TOLERANCES[Precision.FP32].raw_error
 
 
 def test_one_opset_no_dft_and_nothing_of_the_build_machine(small_models):
@@ -53,8 +57,8 @@ def test_one_graph_serves_every_size(fuser, small_checkpoint, size):
             network, torch.from_numpy(visible)[None], torch.from_numpy(infrared)[None]
         )
     difference = np.abs(fused.astype(int) - expected[0].numpy())
-    assert difference.max() <= verify.LEVELS_TOLERANCE
-    assert (difference > 0).mean() <= verify.SHARE_TOLERANCE
+    assert difference.max() <= verify.TOLERANCES[Precision.FP32].levels
+    assert (difference > 0).mean() <= verify.TOLERANCES[Precision.FP32].off
 
 
 def test_a_fixed_size_computes_no_shapes_at_run_time(small_checkpoint, tmp_path):
@@ -80,24 +84,32 @@ def test_an_export_out_of_tolerance_fails_and_writes_nothing(
     build_fold = build.fold
     monkeypatch.setattr(build, "fold", spoiled)
 
-    with pytest.raises(UserError, match=r"3\.\de-04 from the reference network, tolerance 1e-04"):
+    with pytest.raises(UserError, match=r"raw error is 0\.0003\d*, the limit 0\.0001"):
         export_models(small_checkpoint, tmp_path / "out")
 
     assert not (tmp_path / "out").exists()
 
 
+FINE = verify.Fidelity(0.0, 100.0, 0, 0.0, 0.0, "")
+
+
 @pytest.mark.parametrize(
-    ("fidelity", "message"),
+    ("precision", "change", "message"),
     [
-        (verify.Fidelity(float("nan"), 0, 0.0, ""), "nan from the reference"),
-        (verify.Fidelity(2e-4, 0, 0.0, ""), "2.0e-04 from the reference"),
-        (verify.Fidelity(0.0, 2, 1e-9, ""), "2 grey levels"),
-        (verify.Fidelity(0.0, 1, 2e-3, ""), "0.20% of the samples"),
+        (Precision.FP32, {"raw_error": float("nan")}, "raw error is nan"),
+        (Precision.FP32, {"raw_error": 2e-4}, "raw error is 0.0002, the limit 0.0001"),
+        (Precision.FP32, {"levels": 2}, "largest error in levels is 2, the limit 1"),
+        (Precision.FP32, {"off": 2e-3}, "share of samples off is 0.002"),
+        (Precision.FP32, {"far_off": 1e-9}, "share far off"),
+        (Precision.FP16, {"psnr": 57.9}, "PSNR is 57.9, the limit 58"),
+        (Precision.FP16, {"psnr": float("nan")}, "PSNR is nan"),
+        (Precision.FP16, {"far_off": 6e-3}, "share far off is 0.006"),
     ],
 )
-def test_tolerances(fidelity, message):
+def test_tolerances(precision, change, message):
+    FINE.check("model", precision)
     with pytest.raises(UserError, match=message):
-        fidelity.check("model")
+        replace(FINE, **change).check("model", precision)
 
 
 def test_nan_from_a_model_is_not_lost(small_checkpoint):
@@ -112,9 +124,57 @@ def test_nan_from_a_model_is_not_lost(small_checkpoint):
         batches,
     )
 
-    assert np.isnan(result.raw_error)
+    assert np.isnan(result.raw_error) and np.isnan(result.psnr)
 
 
 def test_too_small_a_size_is_refused(small_checkpoint, tmp_path):
     with pytest.raises(UserError, match="15x64, the smallest is 16x16"):
         models.export_models(small_checkpoint, tmp_path, (15, 64))
+
+
+def test_fp16_is_typed_in_the_graph_and_close(small_checkpoint, tmp_path):
+    (frames, luminance) = export_models(small_checkpoint, tmp_path, precisions=[Precision.FP16])
+
+    assert [frames.path.name, luminance.path.name] == [
+        "small.fp16.onnx",
+        "small.fp16.luminance.onnx",
+    ]
+    model = onnx.load(frames.path)
+    weights = {w.name: w.data_type for w in model.graph.initializer}
+    kernels = {n.input[1] for n in model.graph.node if n.op_type == "Conv"} & weights.keys()
+    narrow = [name for name in kernels if weights[name] == onnx.TensorProto.FLOAT16]
+    assert len(narrow) >= len(kernels) - 2  # all but the two of the colour transform
+    assert read_artifact(frames.path).metadata["precision"] == "fp16"
+    assert 1e-5 < frames.fidelity.raw_error < 2e-2
+    assert Fuser(frames.path, device="cpu")(*render(0, 32, 40)).shape == (32, 40, 3)
+
+
+@torch.inference_mode()
+def test_narrowing_keeps_the_islands_and_their_reasons():
+    torch.manual_seed(0)
+    network = Narrowed(build.fold(SHIP(channels=4, interactions=1, orders=1)))
+
+    islands = [part for part in network.modules() if isinstance(part, Island)]
+
+    assert {type(island.part) for island in islands} == set(ISLANDS)
+    inside = {p for island in islands for p in island.parameters()}
+    for parameter in network.parameters():
+        expected = torch.float32 if parameter in inside else torch.float16
+        assert parameter.dtype == expected
+
+
+@pytest.mark.parametrize("kind", ["constant", "black", "saturated", "noise"])
+def test_fp16_survives_hard_frames(small_checkpoint, tmp_path_factory, kind):
+    folder = tmp_path_factory.getbasetemp() / "fp16"
+    if not folder.exists():
+        export_models(small_checkpoint, folder, precisions=[Precision.FP16])
+    run = OnnxRuntime(read_artifact(folder / "small.fp16.luminance.onnx"), "cpu", None).run
+    shape = (1, 1, 1080, 1920)
+    frame = {
+        "constant": lambda: np.full(shape, 0.5, np.float32),
+        "black": lambda: np.zeros(shape, np.float32),
+        "saturated": lambda: np.ones(shape, np.float32),
+        "noise": lambda: np.random.default_rng(0).random(shape, np.float32),
+    }[kind]()
+
+    assert np.isfinite(run(frame, frame)).all()
