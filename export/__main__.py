@@ -30,7 +30,7 @@ def export(
     if (height is None) != (width is None):
         raise typer.BadParameter("give both --height and --width, or neither")
     size = None if height is None or width is None else (height, width)
-    steps = Console(stderr=True, highlight=False)
+    steps = Console(stderr=True, highlight=False, soft_wrap=True)
     with steps.status("Importing torch and ONNX"):
         from export.models import export_models
         from export.precision import Precision
@@ -40,8 +40,8 @@ def export(
     precisions = [p for p in Precision if p.value in precision]
     models = export_models(checkpoint, output, size, precisions, steps.print)
     table = Table(title=f"{checkpoint} -> {output}", title_justify="left")
-    for heading in ("model", "MB", "size", "PSNR", "raw error", "8-bit off", "by more than 1"):
-        table.add_column(heading, overflow="fold")
+    for heading in ("model", "MB", "size", "PSNR", "raw error", "8 bits: off", "off > 1"):
+        table.add_column(heading, no_wrap=True)
     for model in models:
         f = model.fidelity
         table.add_row(
