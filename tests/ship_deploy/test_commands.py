@@ -28,6 +28,18 @@ def ship_deploy(*arguments: object, **options) -> subprocess.CompletedProcess[st
     )
 
 
+def start(*arguments: object, **options) -> subprocess.Popen[str]:
+    """The command in the background, open to signals even where these tests themselves are not."""
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
+
+
 def check_refused(result: subprocess.CompletedProcess[str], message: str, code: int = 1) -> None:
     assert result.returncode == code, result.stderr
     assert message in result.stderr
@@ -212,9 +224,7 @@ def test_an_interrupt_midway_leaves_whole_files_only(model, tmp_path, number):
     folders = make_folders(tmp_path, 200)
     output, report = tmp_path / "out", tmp_path / "report.html"
     arguments = ["fuse", *folders, "-o", output, "--model", model, "--report", report]
-    process = subprocess.Popen(
-        [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start(*arguments)
     deadline = time.monotonic() + 60
     while len(finished(output)) < 3 and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -384,10 +394,7 @@ def test_a_build_with_what_is_not_installed(model, tmp_path):
 @needs_tensorrt_rtx
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_leaves_nothing(tmp_path, number):
-    process = subprocess.Popen(
-        [*COMMAND, "build", str(BUNDLED_MODEL), "-o", str(tmp_path / "ship.engine"), *RTX],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=WITHOUT_GPU,
-    )  # fmt: skip
+    process = start("build", BUNDLED_MODEL, "-o", tmp_path / "ship.engine", *RTX, env=WITHOUT_GPU)
     while "for frames of" not in process.stderr.readline():
         assert process.poll() is None
     time.sleep(1)  # into the build, which takes several
