@@ -85,9 +85,8 @@ def read_artifact(path: str | Path) -> Artifact:
     digest = metadata.pop(_DIGEST_KEY, None)
     if digest is None:
         raise UserError(f"{path}: the model is cut short, or its seal was removed; {again}")
-    trailer = _digest_field(digest)
-    body = content[: -len(trailer)]
-    if not content.endswith(trailer) or hashlib.sha256(body).hexdigest() != digest:
+    body = content[: -len(_digest_field(digest))]
+    if hashlib.sha256(body).hexdigest() != digest:
         raise UserError(f"{path}: the model was edited or damaged (its digest differs); {again}")
     return Artifact(path, content, digest, metadata)
 
