@@ -11,6 +11,7 @@ from rich.markdown import Markdown
 from ship_deploy import console
 from ship_deploy.errors import UserError
 
+SIZES = ["256x320", "480x640"]
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
 
 app = typer.Typer(
@@ -30,10 +31,7 @@ def describe() -> None:
 def latency(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
     checkpoint: Annotated[Path, typer.Argument(help="the shipped one if not given")] = CHECKPOINT,
-    size: Annotated[list[str], typer.Option(help="HEIGHTxWIDTH; may be given again")] = [  # noqa: B006
-        "256x320",
-        "480x640",
-    ],
+    size: Annotated[list[str], typer.Option(help="HEIGHTxWIDTH; may be given again")] = SIZES,
     rounds: Annotated[int, typer.Option(min=1, help="counted runs of each candidate")] = 7,
 ) -> None:
     """Time one frame in ONNX Runtime on the CPU, against the reference network in PyTorch."""

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from ship_deploy import console
 
+DEFAULT = ["fp32"]
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
 
 
@@ -20,7 +22,7 @@ def export(
     width: Annotated[int | None, typer.Option(help="fix the width; any if not given")] = None,
     precision: Annotated[
         list[str], typer.Option(help="fp32 or fp16; may be given again, for both")
-    ] = ["fp32"],  # noqa: B006
+    ] = DEFAULT,
 ) -> None:
     """Export a checkpoint to ONNX and verify the result against the reference network.
 

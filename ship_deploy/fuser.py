@@ -4,6 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy import backends
@@ -71,7 +72,11 @@ class Fuser:
         Raises:
             UserError: shapes, types or values that cannot be fused.
         """
-        fused = self._backend.run(*prepare(visible, infrared, self._percentiles))
+        batches = prepare(visible, infrared, self._percentiles)
+        # One by one: engines pick other kernels for a batch, and then a frame's last bits would
+        # depend on its neighbours.
+        frames = zip(*batches, strict=True)
+        fused = np.concatenate([self._backend.run(v[None], i[None]) for v, i in frames])
         if visible.ndim == infrared.ndim:
             fused = fused[..., 0].copy()  # grey in, grey out: all channels are equal
         return fused if infrared.ndim == 3 else fused[0]

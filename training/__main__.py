@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-import cv2
 import typer
 from rich.progress import track
 from typer.core import TyperGroup
 
 from ship_deploy import console
 from ship_deploy.errors import UserError
-from ship_deploy.files import write_atomically
+from ship_deploy.files import make_folder
+from ship_deploy.images import write_png
 from training.config import load_config
 from training.saliency import mask
 
@@ -59,12 +59,9 @@ def saliency(
     found = [path for paths in find_images(images).values() for path in paths]
     if not found:
         raise UserError(f"{images}: no images in this folder")
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     for path in track(found, "Saliency"):
-        grey = read_grey(path)
-        if grey is None:
-            raise UserError(f"{path}: not a readable image")
-        write_atomically(output / f"{path.stem}.png", cv2.imencode(".png", mask(grey))[1].tobytes())
+        write_png(output / f"{path.stem}.png", mask(read_grey(path)))
 
 
 if __name__ == "__main__":

@@ -3,20 +3,18 @@
 from collections import defaultdict
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ship_deploy.errors import UserError
+from ship_deploy.frames import Frames
+from ship_deploy.images import SUFFIXES, read_visible
 from training import colour
 from training.config import Data
 from training.saliency import mask
-
-IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 class Pairs(Dataset[Tensor]):
@@ -59,16 +57,12 @@ class Pairs(Dataset[Tensor]):
         return frames.rot90(_below(4), (1, 2)).contiguous()
 
 
-def read_grey(path: Path) -> NDArray[np.uint8] | None:
-    """An image file as (H, W), colour weighted as the network does; None where it is unreadable."""
-    try:
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-        bgr = cv2.imdecode(content, cv2.IMREAD_COLOR)  # replicates a grey file's channel
-    except (OSError, cv2.error):
-        return None
-    if bgr is None:
-        return None
-    luminance = bgr.astype(np.float32) @ np.float32(colour.BGR_TO_YCRCB[0])
+def read_grey(path: Path) -> Frames:
+    """An image file as (H, W), colour weighted as the network does; a UserError if unreadable."""
+    image = read_visible(path)
+    if image.ndim == 2:
+        return image
+    luminance = image.astype(np.float32) @ np.float32(colour.BGR_TO_YCRCB[0])
     return luminance.round().astype(np.uint8)
 
 
@@ -76,7 +70,7 @@ def find_images(folder: Path) -> dict[str, list[Path]]:
     """A folder's image files by stem, sorted. Several under one stem are the caller's to judge."""
     images = defaultdict(list)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix.lower() in IMAGE_SUFFIXES:
+        if path.suffix.lower() in SUFFIXES:
             images[path.stem].append(path)
     return dict(images)
 
@@ -100,10 +94,13 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[dict[str, Path]]:
 
 
 def _read_pair(files: dict[str, Path], crop: int, problems: list[str]) -> Tensor | None:
-    frames = {kind: read_grey(path) for kind, path in files.items()}
-    unreadable = [files[kind] for kind, frame in frames.items() if frame is None]
-    if unreadable:
-        problems.extend(f"{path}: not a readable image" for path in unreadable)
+    frames: dict[str, Frames] = {}
+    for kind, path in files.items():
+        try:
+            frames[kind] = read_grey(path)
+        except UserError as error:
+            problems.append(str(error))
+    if len(frames) < len(files):
         return None
     height, width = frames["visible"].shape
     for kind, frame in frames.items():

@@ -60,8 +60,9 @@ class OnnxRuntime:
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """The graph's output; a session may run in several threads at once."""
-        (output,) = self._session.run(None, dict(zip(self._names, inputs, strict=True)))
-        return output  # type: ignore[no-any-return]
+        feeds = dict(zip(self._names, inputs, strict=True))
+        output: NDArray[Any] = self._session.run(None, feeds)[0]
+        return output
 
 
 def _provider(device: str, available: list[str]) -> tuple[str, int]:

@@ -69,11 +69,10 @@ def _load(name: str) -> Flavour:
         ) from error
     except (ImportError, OSError) as error:  # its libraries, or those of CUDA
         raise UserError(f"{MODULES[name]} is installed but does not load ({error})") from error
-    targets = hasattr(trt.IBuilderConfig, "set_compute_capability") and name == "tensorrt-rtx"
     if name == "tensorrt" and tuple(map(int, trt.__version__.split(".")[:2])) < _MINIMUM:
         wanted = ".".join(map(str, _MINIMUM))
         raise UserError(f"tensorrt is {trt.__version__}, expected at least {wanted}")
-    return Flavour(name, trt, _logger(trt), targets)
+    return Flavour(name, trt, _logger(trt), targets=name == "tensorrt-rtx")
 
 
 def _logger(trt: Any) -> Any:
