@@ -112,10 +112,11 @@ def test_tolerances(precision, change, message):
         replace(FINE, **change).check("model", precision)
 
 
-def test_nan_from_a_model_is_not_lost(small_checkpoint):
+@pytest.mark.parametrize("raw", [(np.nan, 0.0), (0.0, np.nan)])
+def test_nan_from_a_model_is_not_lost(small_checkpoint, raw):
     network = load_network(small_checkpoint)
     batches = verify.scenes([(32, 32), (40, 32)])
-    calls = iter([np.nan, 0.0])
+    calls = iter(raw)
 
     result = verify.measure(
         network,
