@@ -9,11 +9,17 @@ import copy
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from export.spectrum import circular_convolution
-from training.networks.invertible import InvertibleBlock
-from training.networks.layers import CentralDifference, ChannelNorm
-from training.networks.ship import CircularConvolution, SpatialInteraction
+from training.networks.invertible import DenseBlock, HalfInstanceNorm, InvertibleBlock
+from training.networks.layers import ChannelNorm, EdgeBlock
+from training.networks.ship import (
+    ChannelInteraction,
+    CircularConvolution,
+    FeatureExtractor,
+    SpatialInteraction,
+)
 
 
 def fold(network: nn.Module) -> nn.Module:
@@ -28,8 +34,14 @@ def fold(network: nn.Module) -> nn.Module:
     # In FP64, so that a product of matrices costs no digit; rounded once, at the end.
     folded = copy.deepcopy(network).double().requires_grad_(False)
     for parent in list(folded.modules()):
-        if isinstance(parent, SpatialInteraction):
-            _centre(parent)
+        match parent:
+            case SpatialInteraction():
+                _centre(parent)
+            case FeatureExtractor():
+                _drop_lift(parent)
+            case ChannelInteraction():
+                last = parent.refine_fused[-1]
+                last[-1] = OffsetConvolution(last[-1])
         for name, part in list(parent.named_children()):
             if (swapped := _swap(part)) is not part:
                 setattr(parent, name, swapped)
@@ -38,8 +50,12 @@ def fold(network: nn.Module) -> nn.Module:
 
 def _swap(part: nn.Module) -> nn.Module:
     match part:
-        case CentralDifference():
-            return _convolution(part.kernel())
+        case EdgeBlock():
+            return FoldedEdgeBlock(part)
+        case DenseBlock():
+            return FoldedDenseBlock(part)
+        case HalfInstanceNorm():
+            return FoldedHalfInstanceNorm(part)
         case CircularConvolution():
             return MatrixConvolution()
         case ChannelNorm():
@@ -49,10 +65,12 @@ def _swap(part: nn.Module) -> nn.Module:
     return part
 
 
-def _convolution(weight: Tensor) -> nn.Conv2d:
+def _convolution(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
     out, in_, size, _ = weight.shape
-    conv = nn.Conv2d(in_, out, size, padding=size // 2, bias=False)
+    conv = nn.Conv2d(in_, out, size, padding=size // 2, bias=bias is not None)
     conv.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        conv.bias = nn.Parameter(bias, requires_grad=False)
     return conv
 
 
@@ -63,6 +81,85 @@ def _centre(interaction: SpatialInteraction) -> None:
         conv.weight -= conv.weight.mean(0)
         conv.bias -= conv.bias.mean()
         interaction.norms[index] = FoldedNorm(interaction.norms[index], centred=True)
+
+
+def _drop_lift(extractor: FeatureExtractor) -> None:
+    """Fold the 1x1 convolution of the input into the 3x3 one behind it."""
+    extractor.edge1.process = LiftedConvolution(extractor.lift, extractor.edge1.process)
+    extractor.lift = nn.Identity()
+
+
+class LiftedConvolution(nn.Module):
+    """A 1x1 convolution of one channel and a 3x3 one, as one.
+
+    The bias of the first ends where the frame ends; as the weights of a second input channel, all
+    ones, it does so in the product too.
+    """
+
+    def __init__(self, lift: nn.Conv2d, conv: nn.Conv2d) -> None:
+        super().__init__()
+        inputs = torch.stack([lift.weight[:, 0, 0, 0], lift.bias], dim=1)  # (C, 2)
+        self.conv = _convolution(torch.einsum("ochw,ci->oihw", conv.weight, inputs), conv.bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, 1, H, W) -> (N, C, H, W)
+        return self.conv(torch.cat([x, torch.ones_like(x)], dim=1))
+
+
+class FoldedEdgeBlock(nn.Module):
+    """The sum of the two branches' last convolutions as one of both their inputs."""
+
+    def __init__(self, block: EdgeBlock) -> None:
+        super().__init__()
+        self.process = block.process
+        self.residual, _, last = block.residual
+        kernel = block.difference.kernel()
+        self.merge = _convolution(torch.cat([last.weight, kernel], dim=1), last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.process(x)
+        return self.merge(torch.cat([F.relu(self.residual(x)), x], dim=1))
+
+
+class FoldedHalfInstanceNorm(nn.Module):
+    """Half instance norm; the bias that it cancels is zero already."""
+
+    def __init__(self, unit: HalfInstanceNorm) -> None:
+        super().__init__()
+        self.half = unit.half
+        self.conv1, self.norm, self.conv2 = unit.conv1, unit.norm, unit.conv2
+        self.identity = unit.identity
+        self.conv1.bias[: self.half] = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed, plain = self.conv1(x).tensor_split([self.half], dim=1)
+        normed = self.norm(normed)
+        h = F.leaky_relu(torch.cat([normed, plain.to(normed.dtype)], dim=1), 0.1)
+        return F.leaky_relu(self.conv2(h), 0.1) + self.identity(x)
+
+
+class FoldedDenseBlock(nn.Module):
+    """Dense block; what is joined is joined in the type of the units' features."""
+
+    def __init__(self, block: DenseBlock) -> None:
+        super().__init__()
+        self.unit1, self.unit2, self.merge = block.unit1, block.unit2, block.merge
+
+    def forward(self, x: Tensor) -> Tensor:
+        x1 = F.leaky_relu(self.unit1(x), 0.2)
+        x2 = F.leaky_relu(self.unit2(x1), 0.2)
+        return F.leaky_relu(self.merge(torch.cat([x.to(x1.dtype), x1, x2], dim=1)), 0.2)
+
+
+class OffsetConvolution(nn.Module):
+    """A convolution whose bias is added behind it, where it may have a wider type."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = _convolution(conv.weight)
+        self.bias = nn.Parameter(conv.bias[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) + self.bias
 
 
 class MatrixConvolution(nn.Module):

@@ -1,14 +1,18 @@
 """FP16, typed in the graph: which parts stay FP32, and why.
 
-TensorRT 11 and TensorRT-RTX take the types from the graph as they stand. So the folded network is
-cast to FP16 as a whole, and the parts in `ISLANDS` work in FP32, with casts at their shores.
+TensorRT 11 and TensorRT-RTX take the types from the graph as they stand. Convolutions work in FP16
+with weights in FP16; the parts in `ISLANDS` work in FP32, weights too. What stands between takes
+the type that it is given, the wider one of two. FP16 ends at 65,504 and has 11 bits.
 """
 
 from enum import Enum
+from fnmatch import fnmatch
+from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from export.fold import FoldedNorm, MatrixConvolution
+from export.fold import FoldedNorm, LiftedConvolution, MatrixConvolution
 from training.networks.layers import FrameMean
 
 
@@ -19,43 +23,91 @@ class Precision(Enum):
     FP16 = "fp16"
 
 
-# FP16 ends at 65,504 and has 11 bits.
-ISLANDS: dict[type[nn.Module], str] = {
-    MatrixConvolution: "the DC term alone is H * W * mean, 307,200 at 480x640, and it is squared; "
-    "the result stays FP32 for the norm behind it, which removes a common offset far larger than "
-    "what is left",
-    FoldedNorm: "a sum of squares: overflows from 256 on, loses small variances below 2**-12",
-    nn.InstanceNorm2d: "statistics over the whole frame: sums of H * W values",
-    FrameMean: "a sum of H * W values",
+class Reason(NamedTuple):
+    """Why a part stays FP32, and the type of its result: FP32 if another rounding costs."""
+
+    why: str
+    result: torch.dtype
+
+
+# Path in the folded network, * for anything. The costs are `benchmarks/results/narrowing.md`.
+ISLANDS: dict[str, Reason] = {
+    "*_features.edge1.process": Reason(
+        "it sees the luminance itself, whose rounding later products amplify most", torch.half
+    ),
+    "*.spatial.convolution": Reason(
+        "the DC term alone is H * W * mean, 307,200 at 480x640, and it is squared; the norm behind "
+        "it removes a common offset far larger than what is left",
+        torch.float,
+    ),
+    "*.spatial.norm*": Reason(
+        "a sum of squares: overflows from 256 on, loses small variances below 2**-12; FP32 up to "
+        "the sum with the visible features, which carry every interaction",
+        torch.float,
+    ),
+    "*pool": Reason("a sum of H * W values", torch.float),
+    "*.channel.mix.mix_*": Reason(
+        "features whose mean is up to 60 deviations, and the norm behind them amplifies what is "
+        "lost; 1x1, 0.6% of the products",
+        torch.float,
+    ),
+    "*.channel.mix.shift_first.unit1.conv1": Reason(
+        "the last step ahead of that norm, mean still up to 17 deviations; 1.3% of the products",
+        torch.float,
+    ),
+    "*.unit?.norm": Reason("statistics over the whole frame: sums of H * W values", torch.half),
+    "output": Reason("half an FP16 step near 1 is 1/16 of a grey level; one channel", torch.float),
 }
 
+PARTS = (
+    nn.Conv2d,
+    nn.InstanceNorm2d,
+    FoldedNorm,
+    FrameMean,
+    LiftedConvolution,
+    MatrixConvolution,
+)
 
-class Island(nn.Module):
-    """A part that works in FP32 inside an FP16 network."""
 
-    def __init__(self, part: nn.Module) -> None:
+class Typed(nn.Module):
+    """A part that works in a type of its own."""
+
+    def __init__(self, part: nn.Module, dtype: torch.dtype, result: torch.dtype) -> None:
         super().__init__()
-        self.part = part.float()
+        self.part = part.to(dtype)
+        self.dtype, self.result = dtype, result
 
     def forward(self, *features: Tensor) -> Tensor:
-        """FP16 in and out; the spectral product hands on FP32, see `ISLANDS`."""
-        result: Tensor = self.part(*(x.float() for x in features))
-        return result if isinstance(self.part, MatrixConvolution) else result.half()
+        """Features in any floating type; the result in `result`."""
+        return self.part(*(x.to(self.dtype) for x in features)).to(self.result)
 
 
 class Narrowed(nn.Module):
-    """A folded network that computes in FP16 but for its islands; FP32 at both ends."""
+    """A folded network, which it takes over, in FP16 but for its islands; FP32 at both ends."""
 
-    def __init__(self, folded: nn.Module) -> None:
+    def __init__(self, folded: nn.Module, islands: dict[str, Reason] = ISLANDS) -> None:
         super().__init__()
-        self.network = folded.half()
-        for parent in list(self.network.modules()):
-            for name, part in list(parent.named_children()):
-                if type(part) in ISLANDS:
-                    parent.register_module(name, Island(part))
+        self.network = folded
+        self.islands = islands
+        self._type(folded, "")
+
+    def _type(self, parent: nn.Module, path: str) -> None:
+        for name, part in list(parent.named_children()):
+            here = path + name
+            if isinstance(part, PARTS):
+                dtype, result = self._types(here)
+                parent.register_module(name, Typed(part, dtype, result))
+            else:
+                self._type(part, f"{here}.")
+
+    def _types(self, path: str) -> tuple[torch.dtype, torch.dtype]:
+        for pattern, reason in self.islands.items():
+            if fnmatch(path, pattern):
+                return torch.float, reason.result
+        return torch.half, torch.half
 
     def forward(self, visible_y: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
         """The same as the network's, (N, 1, H, W) in FP32."""
-        _, raw = self.network(visible_y.half(), infrared.half())
+        _, raw = self.network(visible_y, infrared)
         raw = raw.float()
         return raw.clamp(0, 1), raw
