@@ -4,7 +4,7 @@ CPU libraries flatter: ONNX Runtime runs a chain of FP16 operations in FP32 and 
 between. A GPU that keeps every intermediate result in memory rounds each one. This is that case.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,20 +13,24 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+import export.spectrum  # noqa: F401  (registers the circular convolution)
+
 aten = torch.ops.aten
-CASTS = {aten._to_copy.default, aten.to.dtype}  # round as they are; `half` and `float` are `to`
 
 
 class HalfArithmetic(TorchDispatchMode):
     """While active, an operation on half tensors is computed in FP32 and rounded once.
 
+    Use it under `torch.inference_mode`, where composite operations arrive whole.
+
     What it models: products and sums inside one operation (convolution with its bias, matrix
-    product, mean, softmax) in FP32, as tensor cores accumulate with FP32 accumulators; then its
-    result, to the nearest half, ties to even, beyond 65,504 to infinity, below 2**-24 to zero,
-    subnormals kept. Every ATen operation is one: a leaky relu behind a convolution rounds again,
-    which an engine that fuses them does not. So it is stricter than a fused engine, but kinder than
-    a kernel that accumulates in FP16, of which it says nothing. Operations that any FP32
-    tensor takes part in give FP32, as torch promotes; they and casts run as they are.
+    product, softmax) in FP32, as tensor cores accumulate with FP32 accumulators; then its result,
+    to the nearest half, ties to even, from 65,520 on to infinity, up to 2**-25 to zero, subnormals
+    kept. Every ATen operation is one: a leaky relu behind a convolution rounds again, which an
+    engine that fuses them does not. So it is stricter than a fused engine, but kinder than a kernel
+    that accumulates in FP16, of which it says nothing. Statistics and the spectral product are the
+    exception, see `STEPS`. Operations that any FP32 tensor takes part in give FP32, as torch
+    promotes; they and casts run as they are.
     """
 
     def __torch_dispatch__(
@@ -42,9 +46,42 @@ class HalfArithmetic(TorchDispatchMode):
         halves = any(map(_is_half, values)) and not any(map(_is_float, values))
         if func.is_view or func in CASTS or not halves:
             return func(*args, **kwargs)
+        if func in STEPS:
+            with self:
+                return STEPS[func](*args, **kwargs)
         wide_args, wide_kwargs = tree_map(lambda x: x.float() if _is_half(x) else x, (args, kwargs))
         result = func(*wide_args, **wide_kwargs)
         return tree_map(lambda x: x.half() if _is_float(x) else x, result)
+
+
+def _mean(x: Tensor, dim: Sequence[int], keepdim: bool = False) -> Tensor:
+    total = x.sum(dim, keepdim)
+    return total / (x.numel() // total.numel())
+
+
+def _instance_norm(x: Tensor, weight: Tensor, bias: Tensor, *options: Any) -> Tensor:
+    x = x - x.mean((2, 3), keepdim=True)
+    scale = torch.rsqrt((x * x).mean((2, 3), keepdim=True) + options[-2])  # eps, cudnn
+    return x * scale * weight[:, None, None] + bias[:, None, None]
+
+
+def _circular_convolution(x: Tensor, y: Tensor) -> Tensor:
+    (x_re, x_im), (y_re, y_im) = (
+        torch.view_as_real(torch.fft.rfft2(z.float())).half().unbind(-1) for z in (x, y)
+    )
+    z = torch.stack([x_re * y_re - x_im * y_im, x_re * y_im + x_im * y_re], dim=-1)
+    return torch.fft.irfft2(torch.view_as_complex(z.float()), s=x.shape[-2:]).half()
+
+
+CASTS = {aten._to_copy.default, aten.to.dtype}  # round as they are; `half` and `float` are `to`
+
+STEPS: dict[OpOverload, Callable[..., Tensor]] = {
+    aten.mean.dim: _mean,
+    aten.instance_norm.default: _instance_norm,
+    torch.ops.ship_deploy.circular_convolution.default: _circular_convolution,
+}
+"""Operations whose sums do not stay inside, step by step: FP16 holds the sum of a frame, the sum of
+squares, the spectrum and the product of two."""
 
 
 def _is_half(value: Any) -> bool:

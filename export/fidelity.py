@@ -1,4 +1,6 @@
-"""`python -m export.fidelity`: the FP16 graph against the FP32 network, pair by pair, on real frames.
+"""`python -m export.fidelity`: the FP16 graph against the FP32 network on whole frames.
+
+Pairs of real frames, and made-up ones that bring number formats to their ends.
 
 `export.verify` runs the exported model in ONNX Runtime, which drops FP16 roundings on the CPU. Here
 none is dropped, see `export.arithmetic`.

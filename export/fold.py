@@ -15,7 +15,6 @@ from export.spectrum import circular_convolution
 from training.networks.invertible import DenseBlock, HalfInstanceNorm, InvertibleBlock
 from training.networks.layers import ChannelNorm, EdgeBlock
 from training.networks.ship import (
-    ChannelInteraction,
     CircularConvolution,
     FeatureExtractor,
     SpatialInteraction,
@@ -39,9 +38,6 @@ def fold(network: nn.Module) -> nn.Module:
                 _centre(parent)
             case FeatureExtractor():
                 _drop_lift(parent)
-            case ChannelInteraction():
-                last = parent.refine_fused[-1]
-                last[-1] = OffsetConvolution(last[-1])
         for name, part in list(parent.named_children()):
             if (swapped := _swap(part)) is not part:
                 setattr(parent, name, swapped)
@@ -148,18 +144,6 @@ class FoldedDenseBlock(nn.Module):
         x1 = F.leaky_relu(self.unit1(x), 0.2)
         x2 = F.leaky_relu(self.unit2(x1), 0.2)
         return F.leaky_relu(self.merge(torch.cat([x.to(x1.dtype), x1, x2], dim=1)), 0.2)
-
-
-class OffsetConvolution(nn.Module):
-    """A convolution whose bias is added behind it, where it may have a wider type."""
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.conv = _convolution(conv.weight)
-        self.bias = nn.Parameter(conv.bias[:, None, None])
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(x) + self.bias
 
 
 class MatrixConvolution(nn.Module):

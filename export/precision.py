@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from export.centring import centre
 from export.fold import FoldedNorm, LiftedConvolution, MatrixConvolution
 from training.networks.layers import FrameMean
 
@@ -83,10 +84,14 @@ class Typed(nn.Module):
 
 
 class Narrowed(nn.Module):
-    """A folded network, which it takes over, in FP16 but for its islands; FP32 at both ends."""
+    """A folded network in FP16 but for its islands; FP32 at both ends. Takes the network over."""
 
-    def __init__(self, folded: nn.Module, islands: dict[str, Reason] = ISLANDS) -> None:
+    def __init__(
+        self, folded: nn.Module, islands: dict[str, Reason] = ISLANDS, centred: bool = True
+    ) -> None:
         super().__init__()
+        if centred:
+            centre(folded)
         self.network = folded
         self.islands = islands
         self._type(folded, "")

@@ -1,0 +1,69 @@
+"""Constants of channels, moved out of FP16 exactly.
+
+Features ahead of the invertible blocks have means of 3 to 60 deviations. FP16 rounds relative to a
+value, so the mean costs digits of what varies, and the instance norms behind amplify the loss. Here
+a typical mean of each channel is subtracted where features are FP16 and added where they are FP32.
+Any constant gives the same function; a typical one gives it with smaller rounding errors.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.colour import fuse_frames
+from training.networks.ship import ChannelInteraction
+from training.scenes import render
+
+SCENES, SIZE = 2, (96, 128)  # rendered frames that typical means are taken from
+
+
+class CentredRefinement(nn.Module):
+    """conv3x3, relu, conv3x3, with means subtracted behind each of the three.
+
+    The last convolution pads with zeros, which are not zero once a mean is subtracted: so the mean
+    comes in as one more channel, all ones, that ends where the frame ends.
+    """
+
+    def __init__(self, refinement: nn.Sequential, means: list[Tensor]) -> None:
+        super().__init__()
+        self.first, _, last = refinement
+        channels = last.in_channels
+        before, after, offset = means  # (channels,) each
+        self.before, self.after, self.offset = (nn.Parameter(m[:, None, None]) for m in means)
+        self.first.bias -= before
+        self.last = nn.Conv2d(channels + 1, last.out_channels, 3, padding=1, bias=False)
+        ones = torch.einsum("oihw,i->ohw", last.weight, after)
+        ones[:, 1, 1] += last.bias - offset
+        self.last.weight = nn.Parameter(torch.cat([last.weight, ones[:, None]], dim=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features in any type; the result in the means' type if that is wider."""
+        h = self.first(x)
+        h = (F.relu(h + self.before) - self.after).to(h.dtype)
+        return self.last(torch.cat([h, torch.ones_like(h[:, :1])], dim=1)) + self.offset
+
+
+@torch.no_grad()
+def centre(folded: nn.Module) -> None:
+    """Centre the refinements of channel interactions, in place."""
+    refinements = {
+        (interaction.refine_fused, i): refinement
+        for interaction in folded.modules()
+        if isinstance(interaction, ChannelInteraction)
+        for i, refinement in enumerate(interaction.refine_fused)
+    }
+    means: dict[nn.Module, Tensor] = {}
+
+    def note(part: nn.Module, features: object, result: Tensor) -> None:
+        means[part] = result.mean((0, 2, 3))
+
+    hooks = [part.register_forward_hook(note) for r in refinements.values() for part in r]
+    pairs = [render(seed, *SIZE) for seed in range(SCENES)]
+    visible, infrared = (
+        torch.stack([*map(torch.from_numpy, side)]) for side in zip(*pairs, strict=True)
+    )
+    fuse_frames(folded, visible, infrared)
+    for hook in hooks:
+        hook.remove()
+    for (sequence, i), refinement in refinements.items():
+        sequence[i] = CentredRefinement(refinement, [means[part] for part in refinement])

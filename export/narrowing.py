@@ -1,0 +1,200 @@
+"""`python -m export.narrowing`: what each part costs in FP16, and what it would in FP32.
+
+From the shipped choice, `export.precision.ISLANDS`, one kind of island at a time goes to FP16, then
+one group of FP16 parts at a time to FP32; each time a few real frames are fused in FP16 arithmetic.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from torch import Tensor, nn
+
+from export.fidelity import Result, compare, read_pairs, run
+from export.fold import MatrixConvolution, fold
+from export.precision import ISLANDS, Narrowed, Reason, Typed
+from ship_deploy import console
+from ship_deploy.files import make_folder, write_atomically
+from ship_deploy.frames import Frames
+from training.checkpoints import digest, load_network
+
+CROP = (240, 320)  # height, width, from the middle of a frame
+SIZE = (480, 640)  # that bytes are counted for
+SPECTRAL_PASSES = 33  # five steps for each spectrum, three for the product, five back; see spectrum
+
+WIDENED = (
+    "visible_features.*",
+    "infrared_features.*",
+    "*.spatial.*",
+    "*.channel.refine_fused.*",
+    "*.channel.mix.shift_first.*",
+    "*.channel.mix.s*_rest.*",
+    "*.channel.project",
+    "merge.*",
+    "project",
+    "head",
+    "attention?.process.*",
+)
+"""Groups of FP16 parts, as paths in the folded network; together they are all of them."""
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A choice of types and what came of it, over all crops.
+
+    Attributes:
+        choice: what differs from the shipped one.
+        psnr: mean over the crops, dB; None if any value is NaN or Inf.
+        worst: the worst crop's.
+        far_off: share of the samples of fused 8-bit frames off by more than one level.
+        non_finite: count of NaN and Inf in the luminance.
+        traffic: bytes that parts read and write for one frame of `SIZE`: convolutions, norms,
+            means and spectral products, each feature in the narrower type at a cast; weights and
+            what stands between parts, which engines fuse into them, do not count.
+        weights: bytes of the parts' weights.
+    """
+
+    choice: str
+    psnr: float | None
+    worst: float | None
+    far_off: float
+    non_finite: int
+    traffic: int
+    weights: int
+
+
+def measure(
+    network: nn.Module,
+    choice: str,
+    islands: dict[str, Reason],
+    crops: list[tuple[Frames, Frames]],
+    expected: list[Result],
+    centred: bool = True,
+) -> Cost:
+    """Fuse crops with a choice of islands, and compare with what the FP32 network makes of them."""
+    narrowed = Narrowed(fold(network), islands, centred)
+    results = [
+        compare("", "", run(narrowed, *crop), reference)
+        for crop, reference in zip(crops, expected, strict=True)
+    ]
+    psnrs = [result.psnr for result in results]
+    finite = bool(np.isfinite(psnrs).all())
+    return Cost(
+        choice=choice,
+        psnr=fmean(psnrs) if finite else None,
+        worst=min(psnrs) if finite else None,
+        far_off=fmean(result.far_off for result in results),
+        non_finite=sum(result.non_finite for result in results),
+        traffic=traffic(narrowed, *SIZE),
+        weights=sum(p.numel() * p.itemsize for p in narrowed.parameters()),
+    )
+
+
+def traffic(narrowed: Narrowed, height: int, width: int) -> int:
+    """Bytes of features that the parts of a network read and write for one frame, see `Cost`."""
+    total = 0
+
+    def count(part: Typed, features: tuple[Tensor, ...], result: Tensor) -> None:
+        nonlocal total
+        inside = part.dtype.itemsize
+        total += sum(x.numel() * min(x.itemsize, inside) for x in features)
+        total += result.numel() * min(result.itemsize, inside)
+        if isinstance(part.part, MatrixConvolution):
+            total += SPECTRAL_PASSES * result.numel() * inside
+
+    parts = [part for part in narrowed.modules() if isinstance(part, Typed)]
+    hooks = [part.register_forward_hook(count) for part in parts]
+    with torch.device("meta"), torch.inference_mode():
+        frame = torch.empty(1, 1, height, width)
+        narrowed.to("meta")(frame, frame)
+    for hook in hooks:
+        hook.remove()
+    return total
+
+
+@app.command()
+def narrowing(
+    checkpoint: Annotated[Path, typer.Argument(help=".safetensors, or the authors' .pth")],
+    data: Annotated[list[Path], typer.Argument(help="folders with visible/ and infrared/")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
+    limit: Annotated[int, typer.Option(min=1, help="pairs of each folder")] = 2,
+) -> None:
+    """Measure what each part costs in FP16, in dB and in bytes, on crops of real frames."""
+    make_folder(output)
+    network = load_network(checkpoint)
+    crops = [
+        (_crop(visible), _crop(infrared))
+        for folder in data
+        for _, visible, infrared in read_pairs(folder, limit)
+    ]
+    expected = [run(network, *crop) for crop in crops]
+    choices = {"as shipped": ISLANDS}
+    for pattern in ISLANDS:
+        choices[f"FP16: {pattern}"] = {p: r for p, r in ISLANDS.items() if p != pattern}
+    choices["FP16: all"] = {}
+    for pattern in WIDENED:
+        choices[f"FP32: {pattern}"] = {**ISLANDS, pattern: Reason("", torch.float)}
+    choices["FP32: all"] = {"*": Reason("", torch.float)}
+    costs = []
+    steps = Console(stderr=True, highlight=False, soft_wrap=True)
+    for choice, islands in choices.items():
+        costs.append(measure(network, choice, islands, crops, expected))
+        steps.print(costs[-1])
+    costs.append(measure(network, "not centred", ISLANDS, crops, expected, centred=False))
+    record = {
+        "checkpoint": checkpoint.name,
+        "checkpoint_digest": digest(checkpoint),
+        "torch": torch.__version__,
+        "crops": f"{len(crops)} of at most {CROP[0]}x{CROP[1]}",
+        "costs": [asdict(cost) for cost in costs],
+    }
+    table = tabulate(record)
+    write_atomically(output / "narrowing.json", (json.dumps(record, indent=1) + "\n").encode())
+    write_atomically(output / "narrowing.md", table.encode())
+    Console().print(Markdown(table))
+
+
+def _crop(frame: Frames) -> Frames:
+    top, left = ((have - want) // 2 for have, want in zip(frame.shape, CROP, strict=False))
+    rows, columns = (
+        slice(max(0, s), max(0, s) + n) for s, n in zip((top, left), CROP, strict=True)
+    )
+    return np.ascontiguousarray(frame[rows, columns])
+
+
+def tabulate(record: dict) -> str:
+    """The Markdown table of a record; changes are against its first row."""
+    shipped = record["costs"][0]
+    lines = [
+        f"{record['checkpoint']}, {record['crops']}, FP16 arithmetic on the CPU, against the "
+        f"network in FP32; torch {record['torch']}. Bytes: features that convolutions, norms, "
+        f"means and spectral products read and write for a frame of {SIZE[0]}x{SIZE[1]}.",
+        "",
+        "| choice | mean PSNR | change | worst | off > 1 | NaN, Inf | MB | change | weights MB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for c in record["costs"]:
+        psnr = ["not finite", "", ""]
+        if c["psnr"] is not None:
+            change = c["psnr"] - shipped["psnr"]
+            psnr = [f"{c['psnr']:.1f} dB", f"{change:+.1f} dB", f"{c['worst']:.1f} dB"]
+        more = (c["traffic"] - shipped["traffic"]) / 1e6
+        lines.append(
+            f"| {c['choice'].replace('*', chr(92) + '*')} | {' | '.join(psnr)} "
+            f"| {c['far_off']:.3%} | {c['non_finite']} | {c['traffic'] / 1e6:.0f} | {more:+.0f} "
+            f"| {c['weights'] / 1e6:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    console.run(app)
