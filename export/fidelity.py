@@ -114,17 +114,19 @@ def fidelity(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
     limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
     name: Annotated[str, typer.Option(help="of the two files")] = "fp16",
+    made: Annotated[bool, typer.Option(help="made-up frames too")] = True,
 ) -> None:
     """Measure what FP16 costs on whole frames, in FP16 arithmetic on the CPU.
 
-    Pairs of every folder, and made-up frames: black, constant, saturated, noise, and two of
-    1080x1920. Writes NAME.json and NAME.md after each frame, so that an interrupt loses nothing.
+    Made-up frames are black, constant, saturated, noise, and two of 1080x1920. Writes NAME.json and
+    NAME.md after each frame, so that an interrupt loses nothing.
     """
     make_folder(output)
     network = load_network(checkpoint)
     narrowed = Narrowed(fold(network))
     sources = [("/".join(folder.parts[-2:]), read_pairs(folder, limit)) for folder in data]
-    sources.append(("made", made_frames()))
+    if made:
+        sources.append(("made", made_frames()))
     frames: list[Comparison] = []
     steps = Console(stderr=True, highlight=False, soft_wrap=True)
     for source, pairs in sources:
