@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,12 @@ import torch
 
 from export import build, models, verify
 from export.models import export_models
-from export.precision import ISLANDS, Narrowed, Precision, Typed
+from export.precision import Precision
 from ship_deploy import Fuser, UserError
 from ship_deploy.artifact import read_artifact
 from ship_deploy.backends.onnxruntime import OnnxRuntime
 from training.checkpoints import digest, load_network
 from training.colour import fuse_frames
-from training.networks import SHIP
 from training.scenes import render
 
 
@@ -150,20 +148,6 @@ def test_fp16_is_typed_in_the_graph_and_close(small_checkpoint, tmp_path):
     assert read_artifact(frames.path).metadata["precision"] == "fp16"
     assert 1e-5 < frames.fidelity.raw_error < 2e-2
     assert Fuser(frames.path, device="cpu")(*render(0, 32, 40)).shape == (32, 40, 3)
-
-
-def test_every_island_is_somewhere_and_the_rest_is_narrow():
-    network = Narrowed(build.fold(SHIP(channels=4, interactions=1, orders=1))).network
-
-    parts = {n: p for n, p in network.named_modules() if isinstance(p, Typed)}
-    wide = {pattern: [n for n in parts if fnmatch(n, pattern)] for pattern in ISLANDS}
-
-    assert all(wide.values())
-    inside = {n for names in wide.values() for n in names}
-    for name, part in parts.items():
-        expected = torch.float32 if name in inside else torch.float16
-        assert {p.dtype for p in part.parameters()} <= {expected}, name
-    assert len(inside) < len(parts) / 2
 
 
 @pytest.mark.parametrize("kind", ["constant", "black", "saturated", "noise"])

@@ -1,0 +1,43 @@
+"""FP16 engines, built by TensorRT-RTX, which takes the types as they stand and needs no GPU."""
+
+from pathlib import Path
+
+import pytest
+
+from export.build import Graph, build, finish
+from export.precision import Precision
+from ship_deploy.artifact import read_artifact
+from ship_deploy.engines.builder import build_engine
+from ship_deploy.engines.flavour import load
+from ship_deploy.engines.profile import choose_profile
+from ship_deploy.engines.recipe import make_recipe
+from training.checkpoints import load_network
+
+pytest.importorskip("tensorrt_rtx", reason="needs tensorrt-rtx, of the group test")
+SHIPPED = Path(__file__).parents[2] / "configs" / "ship.safetensors"
+ANY = ("32x48", "96x128", "160x192")  # smallest, best, largest
+
+
+def engine(checkpoint: Path, folder: Path, size: tuple[int, int] | None, *profile: str) -> int:
+    """Export the frames graph in FP16, build an engine of it; bytes by which it is the larger."""
+    text = "any" if size is None else f"{size[0]}x{size[1]}"
+    model = build(load_network(checkpoint), Graph.FRAMES, size, Precision.FP16)
+    path = folder / "model.onnx"
+    path.write_bytes(finish(model, graph="frames", precision="fp16", size=text))
+    artifact = read_artifact(path)
+    wanted = make_recipe(
+        artifact, load("tensorrt-rtx"), choose_profile(text, *profile), compute_capabilities=["8.6"]
+    )
+    return len(build_engine(artifact, wanted).engine) - len(artifact.content)
+
+
+def test_small_network_of_one_size(small_checkpoint, tmp_path):
+    assert engine(small_checkpoint, tmp_path, (48, 64)) > 0
+
+
+def test_small_network_of_any_size(small_checkpoint, tmp_path):
+    assert engine(small_checkpoint, tmp_path, None, *ANY) > 0
+
+
+def test_shipped_network_of_any_size(tmp_path):
+    assert engine(SHIPPED, tmp_path, None, *ANY) > 0
