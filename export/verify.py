@@ -72,7 +72,9 @@ class Tolerance:
 
 TOLERANCES = {
     Precision.FP32: Tolerance(raw_error=1e-4, levels=1, off=1e-3, far_off=0),
-    Precision.FP16: Tolerance(psnr=58, far_off=5e-3),
+    # In ONNX Runtime, which flatters FP16, on rendered scenes: 87 dB and none far off with the
+    # authors' weights and the shipped ones, 63 dB and none with the untrained network of the tests.
+    Precision.FP16: Tolerance(psnr=62, far_off=1e-3),
 }
 
 
