@@ -67,3 +67,4 @@ def centre(folded: nn.Module) -> None:
         hook.remove()
     for (sequence, i), refinement in refinements.items():
         sequence[i] = CentredRefinement(refinement, [means[part] for part in refinement])
+    folded.requires_grad_(False)
