@@ -72,8 +72,10 @@ def test_nearly_vertical_edges_of_either_sign_are_one_direction():
     """Slopes of 5 down and 1/4 to either side: 87 and -87 degrees, which are 6 apart."""
     x, y = torch.arange(50), torch.arange(40)[:, None]
     left, right = 5 * y + 20 + x // 4, 5 * y + 32 - x // 4
-    assert score("Qabf", left, right, right) > 0.8
-    assert score("Qabf", left, right, right, convention="cddfuse") < 0.6
+    folded = score("Qabf", left, right, right)
+    assert folded > 0.8
+    # Half of the columns have a slope in x, and lose all of their score; the black frame stays.
+    assert score("Qabf", left, right, right, convention="cddfuse") < folded - 0.2
 
 
 def test_half_the_strength_keeps_what_the_formula_says():
