@@ -3,7 +3,8 @@
     from training.metrics import METRICS
     METRICS["Qabf"](fused, visible, infrared, convention="cddfuse")
 
-Grey images are `training.data.read_grey`'s of the 8-bit frames, fused ones included.
+Grey images are those of `training.data.grey`, the fused ones included: with 0.299R + 0.587G +
+0.114B, rounded, of fused and visible 8-bit colour frames the field's figures are met.
 """
 
 from training.metrics.beads import edge_beads
@@ -17,7 +18,7 @@ from training.metrics.information import (
     mutual_information_cddfuse,
     normalised_mutual_information,
 )
-from training.metrics.metric import Convention, Metric
+from training.metrics.metric import CONVENTIONS, Convention, Metric
 from training.metrics.similarity import (
     information_fidelity,
     information_fidelity_cddfuse,
@@ -28,7 +29,7 @@ from training.metrics.similarity import (
     similarity_cddfuse,
 )
 
-__all__ = ["METRICS", "Convention", "Metric"]
+__all__ = ["CONVENTIONS", "METRICS", "Convention", "Metric"]
 
 METRICS = {
     "EN": Metric(entropy, unit="bit"),

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 Convention = Literal["paper", "cddfuse"]
+CONVENTIONS = get_args(Convention)
 Score = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -50,8 +51,8 @@ class Metric:
             if image.shape != fused.shape or image.ndim not in (2, 3):
                 shapes = ", ".join(str(tuple(i.shape)) for i in images)
                 raise ValueError(f"shapes are {shapes}, expected (H, W) or (N, H, W) thrice")
-        if convention not in ("paper", "cddfuse"):
-            raise ValueError(f"convention is {convention!r}, expected 'paper' or 'cddfuse'")
+        if convention not in CONVENTIONS:
+            raise ValueError(f"convention is {convention!r}, expected one of {CONVENTIONS}")
         score = self.cddfuse if convention == "cddfuse" and self.cddfuse else self.paper
         batches = (image.reshape(-1, *image.shape[-2:]).double() for image in images)
         return score(*batches).reshape(fused.shape[:-2])
