@@ -5,15 +5,13 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 
+from benchmarks.scores import PERCENTILES
 from ship_deploy.frames import Frames, stretch
-from ship_deploy.images import read_infrared, read_visible
-
-if TYPE_CHECKING:
-    from ship_deploy.images import PairOfFiles
+from ship_deploy.images import PairOfFiles, read_infrared, read_visible
 
 THUMBNAIL = 240  # pixels wide, for the sources
 PAGE = Path(__file__).with_name("gallery.html")
@@ -21,7 +19,7 @@ PAGE = Path(__file__).with_name("gallery.html")
 
 def page(
     record: dict[str, Any],
-    pairs: Mapping[str, Sequence["PairOfFiles"]],
+    pairs: Mapping[str, Sequence[PairOfFiles]],
     output: Path,
     by: str,
 ) -> bytes:
@@ -43,7 +41,7 @@ def page(
             files = {pair.name: pair for pair in pairs[data]}
             for place, image in _choose(measured, method, by, about["higher_is_better"]):
                 picture = read_visible(output / "pictures" / data / method / f"{image}.png")
-                infrared = stretch(read_infrared(files[image].infrared), (0.5, 99.5))
+                infrared = stretch(read_infrared(files[image].infrared), PERCENTILES)
                 scores = measured["scores"][method]
                 index = measured["images"].index(image)
                 parts.append(

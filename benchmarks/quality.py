@@ -1,6 +1,5 @@
 """Fusion quality: methods x metrics on aligned pairs, computed in parallel and resumable."""
 
-import hashlib
 import json
 import multiprocessing
 import os
@@ -8,56 +7,22 @@ import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
 
 from benchmarks import gallery, machine, plot, summary
-from benchmarks.methods import Method, find_methods, named
+from benchmarks.methods import find_methods, named
+from benchmarks.scores import Job, Result, score_pair
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
-from ship_deploy.frames import stretch
-from ship_deploy.images import PairOfFiles, read_infrared, read_visible, write_png
-from training.data import find_images, grey
-from training.metrics import METRICS, Convention
-
-PERCENTILES = 0.5, 99.5  # the runtime's own, for infrared frames of more than 8 bits
-ROOT = Path(__file__).parents[1]
-Scores = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A pair to score: its data set, its files, the methods, and the keys that are known already.
-
-    Attributes:
-        known: keys (see `_key`) of the scores in the journal.
-        pictures: where to write what the methods fuse, DIR/METHOD/NAME.png.
-    """
-
-    data: str
-    pair: PairOfFiles
-    methods: list[Method]
-    convention: Convention
-    known: frozenset[str]
-    pictures: Path
-
-
-@dataclass
-class Result:
-    """Scores of one image by one method, or what kept it from having any."""
-
-    data: str
-    image: str
-    method: str
-    key: str = ""
-    scores: Scores = field(default_factory=dict)
-    problem: str = ""
+from ship_deploy.images import PairOfFiles
+from training.data import find_images
+from training.metrics import Convention
 
 
 def run(
@@ -88,11 +53,14 @@ def run(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     problems: list[str] = []
     pairs = {name: _find_pairs(path, problems) for name, path in _unique(map(named, data))}
+    for problem in problems:
+        console.print("left out:", problem, markup=False)
     make_folder(output)
     with console.status("Loading and exporting models"):
         found = find_methods(methods, output / "models")
     journal = output / "journal.jsonl"
-    known = {result.key: result for result in _read_journal(journal)}
+    last = {(r.data, r.image, r.method): r for r in _read_journal(journal)}
+    known = {result.key: result for result in last.values()}
     jobs = [
         Job(name, pair, found, convention, frozenset(known), output / "pictures" / name)
         for name, of_name in pairs.items()
@@ -104,7 +72,7 @@ def run(
             for result in batch:
                 if result.problem:
                     problems.append(result.problem)
-                    console.print(f"[red]left out[/] {result.problem}")
+                    console.print("left out:", result.problem, markup=False)
                 elif result.key in known:
                     result.scores = known[result.key].scores
                 else:
@@ -120,42 +88,9 @@ def run(
     write_atomically(output / "quality.svg", plot.draw(record))
     write_atomically(output / "gallery.html", gallery.page(record, pairs, output, gallery_by))
     if problems:
-        raise UserError(f"{len(problems)} left out, the rest is in {output}: {'; '.join(problems)}")
+        more = f" and {len(problems) - 1} more, named above" if len(problems) > 1 else ""
+        raise UserError(f"{output}: all but {len(problems)}, {problems[0]}{more}")
     return table
-
-
-def score_pair(job: Job) -> list[Result]:
-    """Score one pair by all methods; what is in the journal already is not scored again."""
-    name = job.pair.name
-    try:
-        visible = read_visible(job.pair.visible)
-        infrared = stretch(read_infrared(job.pair.infrared), PERCENTILES)
-        if visible.shape[:2] != infrared.shape:
-            sizes = [f"{i.shape[1]}x{i.shape[0]}" for i in (visible, infrared)]
-            raise UserError(f"{job.pair.infrared}: {sizes[1]}, but the visible frame is {sizes[0]}")
-    except UserError as error:
-        return [Result(job.data, name, "", problem=str(error))]
-    results = []
-    for method in job.methods:
-        result = Result(job.data, name, method.name)
-        results.append(result)
-        path = job.pictures / method.name / f"{name}.png"
-        try:
-            result.key = _key(method.identity(name), name, visible, infrared, job.convention)
-            if result.key in job.known and path.exists():
-                continue
-            picture = method.fuse(name, visible, infrared)
-            make_folder(path.parent)
-            write_png(path, picture)
-        except UserError as error:
-            result.problem = str(error)
-            continue
-        images = [torch.from_numpy(i) for i in (grey(picture), grey(visible), infrared)]
-        result.scores = {
-            metric: score(*images, convention=job.convention).item()
-            for metric, score in METRICS.items()
-        }
-    return results
 
 
 def _work(jobs: list[Job], workers: int | None) -> Iterator[list[Result]]:
@@ -204,19 +139,6 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[PairOfFiles]:
     if not pairs:
         raise UserError(f"{folder}: no pairs of images in visible/ and infrared/")
     return pairs
-
-
-def _key(identity: str, name: str, *content: object) -> str:
-    """What scores depend on: method, image, convention, and the code that computes them."""
-    state = hashlib.sha256(f"{identity} {name} {_code()}".encode())
-    for part in content:
-        state.update(part.tobytes() if isinstance(part, np.ndarray) else str(part).encode())
-    return state.hexdigest()[:32]
-
-
-def _code() -> str:
-    files = [ROOT / "benchmarks" / "baselines.py", *(ROOT / "training" / "metrics").glob("*.py")]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
 
 
 def _read_journal(path: Path) -> Iterator[Result]:

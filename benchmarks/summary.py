@@ -5,25 +5,23 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from benchmarks.methods import Method
+from benchmarks.scores import Result
+from ship_deploy.images import PairOfFiles
 from training.metrics import METRICS, Convention
-
-if TYPE_CHECKING:
-    from benchmarks.methods import Method
-    from benchmarks.quality import Result
-    from ship_deploy.images import PairOfFiles
 
 RESAMPLES = 10_000
 COLUMNS = ("data", "method", "metric", "unit", "better", "mean", "low", "high", "images", "rank")
 
 
 def record(
-    results: Sequence["Result"],
-    pairs: Mapping[str, Sequence["PairOfFiles"]],
-    methods: Sequence["Method"],
+    results: Sequence[Result],
+    pairs: Mapping[str, Sequence[PairOfFiles]],
+    methods: Sequence[Method],
     convention: Convention,
 ) -> dict[str, Any]:
     """Everything that was measured, for `quality.json`.

@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from benchmarks import plot, quality, summary
+from benchmarks.scores import Job, Result, score_pair
 from ship_deploy import UserError
-from ship_deploy.images import write_png
+from ship_deploy.images import read_visible, write_png
 from training.data import grey
 from training.metrics import METRICS, Metric
 from training.scenes import render
@@ -97,19 +98,18 @@ def test_scores_are_those_of_the_metrics(data, inside, tmp_path):
 
 
 def test_an_interrupted_run_goes_on_where_it_was(data, inside, tmp_path, monkeypatch):
-    def stop(job: quality.Job) -> list[quality.Result]:
+    def stop(job: Job) -> list[Result]:
         if job.pair.name == "c":
             raise KeyboardInterrupt
         return score_pair(job)
 
-    score_pair = quality.score_pair
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(quality, "score_pair", stop)
         run(data, tmp_path / "out")
     journal = tmp_path / "out" / "journal.jsonl"
     assert len(journal.read_text().strip().splitlines()) == 2 * 3
     with journal.open("a") as file:
-        file.write('{"data": "set", "image": "c", "meth')  # cut short by the interrupt
+        file.write('\n{"data": "set", "image": "c", "meth')  # cut short by the interrupt
 
     scored = []
     score = Metric.__call__
@@ -130,6 +130,15 @@ def test_a_changed_picture_is_scored_again(data, inside, tmp_path):
     assert after["average"] == before["average"]
     assert after["other"]["EN"][0] == before["other"]["EN"][0]
     assert after["other"]["EN"][1] != before["other"]["EN"][1]
+
+
+def test_another_method_of_the_same_name_takes_its_place(data, inside, tmp_path):
+    """There and back again: scores and pictures are always those of the last call."""
+    first = run(data, tmp_path / "out", f"it={data / 'other'}")
+    run(data, tmp_path / "out", f"it={data / 'visible'}")
+    assert run(data, tmp_path / "out", f"it={data / 'other'}")["data"] == first["data"]
+    kept = tmp_path / "out" / "pictures" / "set" / "it" / "a.png"
+    assert np.array_equal(read_visible(kept), read_visible(data / "other" / "a.png"))
 
 
 def break_one(data: Path, what: str) -> str:
@@ -168,13 +177,14 @@ def break_one(data: Path, what: str) -> str:
         "a picture of another size",
     ],
 )
-def test_one_bad_file_is_one_line_and_the_rest_is_kept(what, data, inside, tmp_path):
+def test_one_bad_file_is_one_line_and_the_rest_is_kept(what, data, inside, tmp_path, capsys):
     whole = run(data, tmp_path / "whole")["data"]["set"]
     message = break_one(data, what)
     with pytest.raises(UserError) as caught:
         run(data, tmp_path / "out")
     assert message in str(caught.value)
-    assert "1 left out, the rest is in" in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 'out'}: all but 1, ")
+    assert message in capsys.readouterr().err.replace("\n", " ")
     assert "\n" not in str(caught.value)
     rest = json.loads((tmp_path / "out" / "quality.json").read_text())["data"]["set"]
     assert rest["images"] == ["a", "c"]  # for all methods, so that they are compared on the same
