@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from benchmarks.methods import Method
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import stretch
+from ship_deploy.frames import Frames, check_pair, stretch
 from ship_deploy.images import PairOfFiles, read_infrared, read_visible, write_png
 from training.data import grey
 from training.metrics import METRICS, Convention
@@ -53,11 +54,7 @@ def score_pair(job: Job) -> list[Result]:
     """Score one pair by all methods; what is in the journal already is not scored again."""
     name = job.pair.name
     try:
-        visible = read_visible(job.pair.visible)
-        infrared = stretch(read_infrared(job.pair.infrared), PERCENTILES)
-        if visible.shape[:2] != infrared.shape:
-            sizes = [f"{i.shape[1]}x{i.shape[0]}" for i in (visible, infrared)]
-            raise UserError(f"{job.pair.infrared}: {sizes[1]}, but the visible frame is {sizes[0]}")
+        visible, infrared = _read(job.pair)
     except UserError as error:
         return [Result(job.data, name, "", problem=str(error))]
     results = []
@@ -83,6 +80,15 @@ def score_pair(job: Job) -> list[Result]:
     return results
 
 
+def _read(pair: PairOfFiles) -> tuple[Frames, Frames]:
+    visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
+    try:
+        check_pair(visible, infrared)
+    except UserError as error:
+        raise UserError(f"{pair.visible} and {pair.infrared}: {error}") from error
+    return visible, stretch(infrared, PERCENTILES)
+
+
 def _key(identity: str, name: str, *content: object) -> str:
     """What scores depend on: method, image, convention, and the code that computes them."""
     state = hashlib.sha256(f"{identity} {name} {_code()}".encode())
@@ -91,6 +97,7 @@ def _key(identity: str, name: str, *content: object) -> str:
     return state.hexdigest()[:32]
 
 
+@cache
 def _code() -> str:
     files = [ROOT / "benchmarks" / "baselines.py", *(ROOT / "training" / "metrics").glob("*.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()
