@@ -3,21 +3,18 @@
 import json
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
-import torch
 from rich.console import Console
 from rich.progress import track
 
 from benchmarks import gallery, machine, plot, summary
 from benchmarks.methods import find_methods, named
-from benchmarks.scores import Job, Result, score_pair
+from benchmarks.scores import Job, Result, score_pair, start_worker
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.images import PairOfFiles
@@ -95,11 +92,10 @@ def run(
 
 def _work(jobs: list[Job], workers: int | None) -> Iterator[list[Result]]:
     """Results of the jobs as they come, from processes of one thread each."""
-    pool = ProcessPoolExecutor(
-        workers or len(os.sched_getaffinity(0)),
-        multiprocessing.get_context("spawn"),
-        initializer=_single_thread,
-    )
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    count = workers or len(os.sched_getaffinity(0))
+    pool = ProcessPoolExecutor(count, context, initializer=start_worker, initargs=(stop,))
     try:
         for future in as_completed([pool.submit(score_pair, job) for job in jobs]):
             yield future.result()
@@ -108,13 +104,8 @@ def _work(jobs: list[Job], workers: int | None) -> Iterator[list[Result]]:
             "a worker was killed, perhaps for memory; run again with fewer --workers to go on"
         ) from error
     finally:
+        stop.set()  # after an interrupt, workers end with the picture at hand
         pool.shutdown(cancel_futures=True)
-
-
-def _single_thread() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
 
 
 def _unique(names: Iterable[tuple[str, Path]]) -> list[tuple[str, Path]]:

@@ -1,10 +1,13 @@
 """One pair scored by all methods: the work of one process."""
 
 import hashlib
+import signal
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -19,6 +22,7 @@ from training.metrics import METRICS, Convention
 PERCENTILES = 0.5, 99.5  # the runtime's own, for infrared frames of more than 8 bits
 ROOT = Path(__file__).parents[1]
 Scores = dict[str, float]
+_stop: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,15 @@ class Result:
     problem: str = ""
 
 
+def start_worker(stop: Event) -> None:
+    """Make this process one of several: one thread, and an end when `stop` is set."""
+    global _stop
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business, which sets `stop`
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
 def score_pair(job: Job) -> list[Result]:
     """Score one pair by all methods; what is in the journal already is not scored again."""
     name = job.pair.name
@@ -59,6 +72,8 @@ def score_pair(job: Job) -> list[Result]:
         return [Result(job.data, name, "", problem=str(error))]
     results = []
     for method in job.methods:
+        if _stop and _stop.is_set():
+            break
         result = Result(job.data, name, method.name)
         results.append(result)
         path = job.pictures / method.name / f"{name}.png"
