@@ -62,6 +62,15 @@ def test_better_scores_better(name, images):
     assert ((better > worse) if metric.higher_is_better else (better < worse)).all()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_gpu_scores_as_the_processor_does(name, convention, images):
+    score = METRICS[name](*(i.cuda() for i in images), convention=convention)
+    assert score.is_cuda
+    assert torch.allclose(score.cpu(), METRICS[name](*images, convention=convention), rtol=1e-4)
+
+
 def test_the_unit_goes_with_the_convention():
     assert METRICS["MI"].unit_in("paper") == "bit"
     assert METRICS["MI"].unit_in("cddfuse") == "nat"
