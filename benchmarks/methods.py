@@ -107,21 +107,19 @@ def named(text: str) -> tuple[str, Path]:
 
 
 def _from_path(name: str, path: Path, models: Path) -> Method:
-    if path.is_dir() or path.suffix == ".onnx":
-        method = Method(name, path.name, path)
-    elif path.suffix in CHECKPOINTS:
-        folder = models / name
-        return Method(name, path.name, export_models(path, folder)[0].path)
+    if path.is_dir():
+        return Method(name, path.name, path)
+    if path.suffix in CHECKPOINTS:
+        model = export_models(path, models / name)[0].path
+    elif path.suffix == ".onnx":
+        model = path
+        _fuser(model)  # says in one line what is wrong with it, before the work starts
     else:
         raise UserError(
             f"{path}: neither a folder, a model (.onnx, .safetensors, .pth) nor one of "
             f"{', '.join(BASELINES)}, {ALL_BASELINES}"
         )
-    if not path.exists():
-        raise UserError(f"{path}: no such model")
-    if path.is_file():
-        _fuser(path)  # says in one line what is wrong with it, before the work starts
-    return method
+    return Method(name, f"{path.name}, SHA-256 {_digest(path)[:12]}", model)
 
 
 @cache

