@@ -41,7 +41,7 @@ def fuse(
     infrared: Annotated[Path, typer.Argument(help="aligned image or folder, 8 or 16 bits")],
     output: Annotated[Path, typer.Option("--output", "-o", help="folder, or a .png file")],
     model: Annotated[
-        Path | None, typer.Option(help="model.onnx; if not given, the bundled one")
+        Path | None, typer.Option(help="model.onnx or engine; if not given, the bundled one")
     ] = None,
     backend: Backend = "auto",
     device: Device = "auto",
@@ -129,10 +129,11 @@ def info(
 ) -> None:
     """Say in JSON what a model or an engine is, after checking that it is whole and unedited."""
     from ship_deploy.artifact import read_artifact
-    from ship_deploy.engines.passport import passport_path, read_whole
+    from ship_deploy.backends import is_engine
+    from ship_deploy.engines.passport import read_whole
 
     facts: dict[str, object]
-    if model.suffix == ".engine" or passport_path(model).exists():
+    if is_engine(model):
         facts = read_whole(model)[1].as_json
     else:
         artifact = read_artifact(model)

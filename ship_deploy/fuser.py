@@ -1,5 +1,7 @@
 """`Fuser`: the one object that a pipeline needs."""
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy import backends
-from ship_deploy.artifact import read_artifact
+from ship_deploy.device_arrays import is_on_device
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames, prepare
 
@@ -19,11 +21,14 @@ class Fuser:
     """Fuses visible and infrared frames. One `Fuser` may be called from many threads.
 
     Args:
-        model: a `model.onnx` from `python -m export`; without one, the bundled model.
-        backend: "onnxruntime", or "auto" for the best on this machine.
+        model: a `model.onnx` from `python -m export`, or an engine from `ship-deploy build`;
+            without one, the bundled model.
+        backend: "onnxruntime"; "tensorrt", which builds an engine from an ONNX model the first
+            time, into the cache; or "auto": TensorRT for an engine, ONNX Runtime for a model.
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
         threads: processor threads for one call; all cores if not given.
         percentiles: of a 16-bit or float infrared frame, the two that become 0 and 255.
+        cuda: what TensorRT's device memory is handled with, "cuda-python" or "pycuda".
 
     Raises:
         UserError: the model, the backend or the device cannot be used here, and why.
@@ -41,45 +46,89 @@ class Fuser:
         device: str = "auto",
         threads: int | None = None,
         percentiles: tuple[float, float] = (0.5, 99.5),
+        cuda: str = "cuda-python",
     ) -> None:
         low, high = percentiles
         if not 0 <= low < high <= 100:
             raise UserError(f"percentiles are {low} and {high}, expected 0 <= lower < upper <= 100")
         self._percentiles = low, high
-        artifact = read_artifact(BUNDLED_MODEL if model is None else model)
-        if artifact.metadata.get("graph") != "frames":
-            raise UserError(
-                f"{artifact.path}: takes luminance, for verification; not camera frames"
-            )
-        self._backend = backends.load(artifact, backend, device, threads)
-        self._facts = {
-            "model": str(artifact.path),
-            "digest": artifact.digest,
-            "precision": artifact.metadata["precision"],
-            **self._backend.facts,
-        }
+        path = BUNDLED_MODEL if model is None else Path(model)
+        self._backend = backends.load(path, backend, device, threads, cuda)
+        self._facts = {"model": str(path), **self._backend.facts}
 
     def __call__(self, visible: NDArray[Any], infrared: NDArray[Any]) -> Frames:
         """Fuse a pair of aligned frames, or two batches of them.
 
         Args:
-            visible: uint8, BGR (H, W, 3) or grey (H, W); a batch has N in front.
+            visible: uint8, BGR (H, W, 3) or grey (H, W); a batch has N in front. With TensorRT also
+                an array on the GPU (torch, CuPy, PyCUDA, Numba), colour and contiguous.
             infrared: uint8, uint16, float32 or float64, (H, W) or (N, H, W); H and W at least 16.
+                On the GPU if `visible` is, then uint8.
 
         Returns:
-            uint8, in the shape of `visible`; the caller's own.
+            uint8, in the shape of `visible`, and of its library if on the GPU; the caller's own.
 
         Raises:
             UserError: shapes, types or values that cannot be fused.
         """
+        if is_on_device(visible) or is_on_device(infrared):
+            on_device: Frames = self._fuse_on_device(visible, infrared)
+            return on_device
         batches = prepare(visible, infrared, self._percentiles)
         # One by one: engines pick other kernels for a batch, and then a frame's last bits would
         # depend on its neighbours.
-        frames = zip(*batches, strict=True)
-        fused = np.concatenate([self._backend.run(v[None], i[None]) for v, i in frames])
+        frames = ((v[None], i[None]) for v, i in zip(*batches, strict=True))
+        fused = np.concatenate([*self._run(frames)])
         if visible.ndim == infrared.ndim:
             fused = fused[..., 0].copy()  # grey in, grey out: all channels are equal
         return fused if infrared.ndim == 3 else fused[0]
+
+    def map(self, pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> Iterator[Frames]:
+        """Fuse a sequence of single pairs, in order; for throughput rather than promptness.
+
+        On a GPU a frame is copied while the one before is computed, so a result comes only once
+        the next pair was taken.
+
+        Args:
+            pairs: visible and infrared, as in a call, without N in front.
+
+        Raises:
+            UserError: a pair that cannot be fused; a frame under way is dropped then.
+        """
+        shapes: deque[bool] = deque()
+
+        def prepared() -> Iterator[tuple[Frames, Frames]]:
+            for visible, infrared in pairs:
+                batch = prepare(visible, infrared, self._percentiles)
+                if infrared.ndim == 3:
+                    raise UserError("map takes single frames, not batches")
+                shapes.append(visible.ndim == 2)
+                yield batch
+
+        for fused in self._run(prepared()):
+            yield fused[0, ..., 0].copy() if shapes.popleft() else fused[0]
+
+    def _run(self, frames: Iterable[tuple[Frames, Frames]]) -> Iterator[Frames]:
+        """Batches of one through the backend, as many at a time as it likes."""
+        under_way: deque[Callable[[], Frames]] = deque()
+        try:
+            for frame in frames:
+                under_way.append(self._backend.start(*frame))
+                if len(under_way) > self._backend.ahead:
+                    yield under_way.popleft()()
+            while under_way:
+                yield under_way.popleft()()
+        finally:
+            for finish in under_way:  # the backend wants back what it lent
+                finish()
+
+    def _fuse_on_device(self, visible: Any, infrared: Any) -> Any:
+        if not isinstance(self._backend, backends.DeviceBackend):
+            name = self._facts["backend"]
+            raise UserError(f"{name} takes numpy arrays; arrays on the GPU need tensorrt")
+        if not (is_on_device(visible) and is_on_device(infrared)):
+            raise UserError("one frame is on the GPU and one is not; bring both to one side")
+        return self._backend.fuse_on_device(visible, infrared)
 
     @property
     def info(self) -> dict[str, str]:

@@ -1,31 +1,84 @@
 """Engines that can run a model. Each is one file with one class that satisfies `Backend`."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from ship_deploy.artifact import Artifact
+from ship_deploy.artifact import Artifact, read_artifact
 from ship_deploy.errors import UserError
 
-NAMES = ("onnxruntime",)
+NAMES = ("onnxruntime", "tensorrt")
 
 
 class Backend(Protocol):
     """Runs one model on one device."""
 
     facts: dict[str, str]
-    """Backend, device, threads, versions; for `Fuser.info`."""
+    """Precision, digest, backend, device, threads, versions; for `Fuser.info`."""
 
-    def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """The graph's output for its inputs, in their order; safe to call from several threads."""
+    ahead: int
+    """Frames worth starting before the oldest one is waited for."""
+
+    def start(self, *inputs: NDArray[Any]) -> Callable[[], NDArray[Any]]:
+        """Begin to compute the graph's output for its inputs, in their order.
+
+        Safe to call from several threads. What is returned waits for the output, which is the
+        caller's own; it is to be called once.
+        """
         ...
 
 
-def load(artifact: Artifact, backend: str, device: str, threads: int | None) -> Backend:
-    """The backend called `backend` ("auto": the best that is installed) with a model in it."""
-    match backend:
-        case "auto" | "onnxruntime":
-            from ship_deploy.backends.onnxruntime import OnnxRuntime
+@runtime_checkable
+class DeviceBackend(Backend, Protocol):
+    """A backend that takes frames which lie on its device."""
 
-            return OnnxRuntime(artifact, device, threads)
-    raise UserError(f"unknown backend {backend!r}, expected auto or one of: {', '.join(NAMES)}")
+    def fuse_on_device(self, visible: Any, infrared: Any) -> Any:
+        """Fused frames in an array of the library of `visible`."""
+        ...
+
+
+def is_engine(model: Path) -> bool:
+    """Whether a file is meant as an engine: by its name, or by the passport beside it."""
+    from ship_deploy.engines.passport import passport_path
+
+    return model.suffix == ".engine" or passport_path(model).exists()
+
+
+def load(model: Path, backend: str, device: str, threads: int | None, cuda: str) -> Backend:
+    """The backend called `backend` with a model in it; "auto" goes by the kind of model."""
+    if backend != "auto" and backend not in NAMES:
+        raise UserError(f"unknown backend {backend!r}, expected auto or one of: {', '.join(NAMES)}")
+    if is_engine(model):
+        if backend == "onnxruntime":
+            raise UserError(f"{model}: an engine runs in TensorRT, not in ONNX Runtime")
+        return _tensorrt(model, device, threads, cuda)
+    artifact = read_artifact(model)
+    if artifact.metadata.get("graph") != "frames":
+        raise UserError(f"{artifact.path}: takes luminance, for verification; not camera frames")
+    if backend == "tensorrt":
+        return _tensorrt(artifact, device, threads, cuda)
+    from ship_deploy.backends.onnxruntime import OnnxRuntime
+
+    return OnnxRuntime(artifact, device, threads)
+
+
+def _tensorrt(model: Artifact | Path, device: str, threads: int | None, cuda: str) -> Backend:
+    """An engine; that of an ONNX model is built into the cache, unless it is there already."""
+    from ship_deploy.backends.tensorrt import TensorRT, parse_device
+    from ship_deploy.engines.cache import build_cached
+    from ship_deploy.engines.flavour import load as load_flavour
+    from ship_deploy.engines.gpu import find_gpu
+    from ship_deploy.engines.profile import choose_profile
+    from ship_deploy.engines.recipe import make_recipe
+
+    if threads is not None:
+        raise UserError("threads is for the processor; TensorRT runs on the GPU")
+    index = parse_device(device)
+    if isinstance(model, Path):
+        return TensorRT(model, index, cuda)
+    flavour = load_flavour()
+    find_gpu(index)
+    recipe = make_recipe(model, flavour, choose_profile(model.metadata["size"]), device=index)
+    return TensorRT(build_cached(model, recipe, index), index, cuda)

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ class OnnxRuntime:
     Raises:
         UserError: ONNX Runtime is missing, or cannot use the device.
     """
+
+    ahead = 0
 
     def __init__(self, artifact: Artifact, device: str, threads: int | None) -> None:
         if threads is not None and threads < 1:
@@ -52,11 +56,17 @@ class OnnxRuntime:
             )
         self._names = [node.name for node in self._session.get_inputs()]
         self.facts = {
+            "precision": artifact.metadata.get("precision", "unknown"),
+            "digest": artifact.digest,
             "backend": "onnxruntime",
             "device": f"cuda:{index}" if provider == _CUDA else "cpu",
             "threads": str(threads),
             "onnxruntime": ort.__version__,
         }
+
+    def start(self, *inputs: NDArray[Any]) -> Callable[[], NDArray[Any]]:
+        """The work itself is done when what is returned is called."""
+        return partial(self.run, *inputs)
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
         """The graph's output; a session may run in several threads at once."""

@@ -1,0 +1,78 @@
+"""Arrays that lie on a GPU: torch, CuPy, PyCUDA, Numba, by their own protocols."""
+
+import importlib
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ship_deploy.errors import UserError
+
+_CUDA = 2  # DLPack's number for this kind of device
+
+
+class DeviceArray(NamedTuple):
+    """Where an array lies and what it is. The array itself must outlive it."""
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    contiguous: bool
+    device: int
+
+    @classmethod
+    def of(cls, array: Any, stream: int) -> "DeviceArray":
+        """Look at an array; `stream` will wait for what its owner has enqueued to fill it."""
+        from cuda.core.utils import StridedMemoryView
+
+        view = StridedMemoryView.from_any_interface(array, stream_ptr=stream)
+        steps = tuple(math.prod(view.shape[axis + 1 :]) for axis in range(len(view.shape)))
+        contiguous = view.strides is None or all(
+            found == expected
+            for found, expected, length in zip(view.strides, steps, view.shape, strict=True)
+            if length > 1
+        )
+        shape = tuple(view.shape)
+        return cls(int(view.ptr), shape, np.dtype(view.dtype), contiguous, int(view.device_id))
+
+    def check(self, name: str, device: int) -> None:
+        """Raise a UserError if an engine on GPU number `device` cannot read it as it is."""
+        if self.dtype != np.uint8:
+            raise UserError(f"{name} is {self.dtype} on the GPU, expected uint8")
+        if not self.contiguous:
+            raise UserError(f"{name} is not contiguous; make it so first")
+        if self.device != device:
+            raise UserError(f"{name} is on GPU {self.device}, the engine on GPU {device}")
+
+
+def is_on_device(array: Any) -> bool:
+    """Whether an array lies on a GPU."""
+    if isinstance(array, np.ndarray):
+        return False
+    if hasattr(array, "__cuda_array_interface__"):
+        return True
+    return hasattr(array, "__dlpack_device__") and array.__dlpack_device__()[0] == _CUDA
+
+
+def empty_like(array: Any, shape: tuple[int, ...]) -> Any:
+    """An uninitialised uint8 array of the same library, on the same GPU.
+
+    Raises:
+        UserError: the library is not one of those that it knows.
+    """
+    library = type(array).__module__.partition(".")[0]
+    match library:
+        case "torch":
+            torch = importlib.import_module("torch")
+            return torch.empty(shape, dtype=torch.uint8, device=array.device)
+        case "cupy":
+            cupy = importlib.import_module("cupy")
+            with array.device:
+                return cupy.empty(shape, np.uint8)
+        case "pycuda":
+            return importlib.import_module("pycuda.gpuarray").empty(shape, np.uint8)
+        case "numba":
+            return importlib.import_module("numba.cuda").device_array(shape, np.uint8)
+    raise UserError(
+        f"arrays of {library} cannot be made here; give arrays of torch, cupy, pycuda or numba"
+    )
