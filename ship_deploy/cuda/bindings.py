@@ -92,6 +92,9 @@ class _Stream:
     def synchronize(self) -> None:
         _call(driver.cuStreamSynchronize, self.handle)
 
+    def __del__(self) -> None:
+        driver.cuStreamDestroy(self.handle)
+
 
 class _Graph:
     def __init__(self, graph: Any) -> None:

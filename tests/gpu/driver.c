@@ -120,6 +120,16 @@ int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t size, Queue *stre
 int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t size, Queue *stream) {
     return enqueue(stream, (Work){to, (void *)(uintptr_t)from, size});
 }
+int cuMemcpyHtoD_v2(uint64_t to, const void *from, size_t size) {
+    CURRENT();
+    memcpy((void *)(uintptr_t)to, from, size);
+    return OK;
+}
+int cuMemcpyDtoH_v2(void *to, uint64_t from, size_t size) {
+    CURRENT();
+    memcpy(to, (void *)(uintptr_t)from, size);
+    return OK;
+}
 int cuLaunchHostFunc(Queue *stream, void (*call)(void *), void *data) {
     return enqueue(stream, (Work){0, 0, 0, call, data});
 }

@@ -1,0 +1,47 @@
+"""The TensorRT backend: without a GPU, and on a stand-in for one, in a process of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ship_deploy import Fuser, UserError
+from ship_deploy.engines.gpu import find_gpu
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_without_a_gpu_it_says_so(model):
+    pytest.importorskip("tensorrt_rtx")
+    try:
+        find_gpu()
+    except UserError as error:
+        reason = str(error)
+    else:
+        pytest.skip("there is a GPU")
+    with pytest.raises(UserError) as caught:
+        Fuser(model, backend="tensorrt")
+    assert str(caught.value) == reason
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler for the stand-in")
+def test_on_a_stand_in_for_the_driver(tmp_path):
+    library = tmp_path / "libcuda.so.1"
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library]
+        + [ROOT / "tests" / "gpu" / "driver.c", "-ldl", "-lpthread"],
+        check=True,
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/gpu"],
+        env={**os.environ, "STAND_IN_DRIVER": str(library)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
+    assert " passed" in result.stdout
