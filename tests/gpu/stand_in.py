@@ -8,6 +8,7 @@ import ctypes
 import os
 from enum import Enum
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 
@@ -106,7 +107,7 @@ class Context:
 
 
 class Runtime:
-    engines: list[Engine] = []
+    engines: ClassVar[list[Engine]] = []
 
     def __init__(self, logger: Logger) -> None:
         pass

@@ -30,11 +30,8 @@ def test_without_a_gpu_it_says_so(model):
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler for the stand-in")
 def test_on_a_stand_in_for_the_driver(tmp_path):
     library = tmp_path / "libcuda.so.1"
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library]
-        + [ROOT / "tests" / "gpu" / "driver.c", "-ldl", "-lpthread"],
-        check=True,
-    )
+    compile_ = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library]
+    subprocess.run([*compile_, ROOT / "tests/gpu/driver.c", "-ldl", "-lpthread"], check=True)
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "tests/gpu"],
         env={**os.environ, "STAND_IN_DRIVER": str(library)},
