@@ -1,4 +1,4 @@
-"""`python -m benchmarks latency -o DIR`."""
+"""`python -m benchmarks latency -o DIR` and `python -m benchmarks quality DATA... -o DIR`."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,10 @@ from rich.markdown import Markdown
 
 from ship_deploy import console
 from ship_deploy.errors import UserError
+from ship_deploy.fuser import BUNDLED_MODEL
 
 SIZES = ["256x320", "480x640"]
+METHODS = ["baselines", f"bundled={BUNDLED_MODEL}"]
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
 
 app = typer.Typer(
@@ -41,6 +43,40 @@ def latency(
 
         table = run(checkpoint, output, sizes, rounds)
     Console().print(Markdown(table))
+
+
+@app.command()
+def quality(
+    data: Annotated[
+        list[str], typer.Argument(metavar="[NAME=]DATA...", help="folders with visible/, infrared/")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for all that is written")],
+    methods: Annotated[
+        list[str],
+        typer.Option(
+            "--methods",
+            "-m",
+            metavar="[NAME=]METHOD",
+            help="a baseline, 'baselines', a model (.onnx, .safetensors, .pth), or a folder of "
+            "pictures named like the sources; may be given again",
+        ),
+    ] = METHODS,
+    convention: Annotated[
+        str, typer.Option(help="of the metrics: cddfuse, as most published tables, or paper")
+    ] = "cddfuse",
+    gallery_by: Annotated[str, typer.Option(help="the metric that orders the gallery")] = "Qabf",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+    ] = None,
+) -> None:
+    """Score fused pictures: methods x metrics, with a plot and a gallery. Goes on where it was."""
+    with Console(stderr=True).status("Importing torch and ONNX"):
+        from benchmarks import quality
+        from training.metrics import CONVENTIONS, METRICS
+    for given, known in ((convention, CONVENTIONS), (gallery_by, METRICS)):
+        if given not in known:
+            raise typer.BadParameter(f"{given!r} is none of {', '.join(known)}")
+    Console().print(Markdown(quality.run(data, methods, output, convention, gallery_by, workers)))
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -74,7 +74,11 @@ def read_folders(key: str, folders: Sequence[Path], smallest: int) -> list[list[
 
 def read_grey(path: Path) -> Frames:
     """An image file as (H, W), colour weighted as the network does; a UserError if unreadable."""
-    image = read_visible(path)
+    return grey(read_visible(path))
+
+
+def grey(image: Frames) -> Frames:
+    """A picture, (H, W) or (H, W, 3) BGR, as (H, W), colour weighted as the network does."""
     if image.ndim == 2:
         return image
     luminance = image.astype(np.float32) @ np.float32(colour.BGR_TO_YCRCB[0])

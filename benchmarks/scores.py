@@ -1,0 +1,118 @@
+"""One pair scored by all methods: the work of one process."""
+
+import hashlib
+import signal
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.methods import Method
+from ship_deploy.errors import UserError
+from ship_deploy.files import make_folder
+from ship_deploy.frames import Frames, check_pair, stretch
+from ship_deploy.images import PairOfFiles, read_infrared, read_visible, write_png
+from training.data import grey
+from training.metrics import METRICS, Convention
+
+PERCENTILES = 0.5, 99.5  # the runtime's own, for infrared frames of more than 8 bits
+ROOT = Path(__file__).parents[1]
+Scores = dict[str, float]
+_stop: Event | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pair to score: its data set, its files, the methods, and the keys that are known already.
+
+    Attributes:
+        known: keys (see `_key`) of the last scores in the journal.
+        pictures: where to write what the methods fuse, DIR/METHOD/NAME.png.
+    """
+
+    data: str
+    pair: PairOfFiles
+    methods: list[Method]
+    convention: Convention
+    known: frozenset[str]
+    pictures: Path
+
+
+@dataclass
+class Result:
+    """Scores of one image by one method, or what kept it from having any."""
+
+    data: str
+    image: str
+    method: str
+    key: str = ""
+    scores: Scores = field(default_factory=dict)
+    problem: str = ""
+
+
+def start_worker(stop: Event) -> None:
+    """Make this process one of several: one thread, and an end when `stop` is set."""
+    global _stop
+    _stop = stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business, which sets `stop`
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
+def score_pair(job: Job) -> list[Result]:
+    """Score one pair by all methods; what is in the journal already is not scored again."""
+    name = job.pair.name
+    try:
+        visible, infrared = _read(job.pair)
+    except UserError as error:
+        return [Result(job.data, name, "", problem=str(error))]
+    results = []
+    for method in job.methods:
+        if _stop and _stop.is_set():
+            break
+        result = Result(job.data, name, method.name)
+        results.append(result)
+        path = job.pictures / method.name / f"{name}.png"
+        try:
+            result.key = _key(method.identity(name), name, visible, infrared, job.convention)
+            if result.key in job.known and path.exists():
+                continue
+            picture = method.fuse(name, visible, infrared)
+            make_folder(path.parent)
+            write_png(path, picture)
+        except UserError as error:
+            result.problem = str(error)
+            continue
+        images = [torch.from_numpy(i) for i in (grey(picture), grey(visible), infrared)]
+        result.scores = {
+            metric: score(*images, convention=job.convention).item()
+            for metric, score in METRICS.items()
+        }
+    return results
+
+
+def _read(pair: PairOfFiles) -> tuple[Frames, Frames]:
+    visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
+    try:
+        check_pair(visible, infrared)
+    except UserError as error:
+        raise UserError(f"{pair.visible} and {pair.infrared}: {error}") from error
+    return visible, stretch(infrared, PERCENTILES)
+
+
+def _key(identity: str, name: str, *content: object) -> str:
+    """What scores depend on: method, image, convention, and the code that computes them."""
+    state = hashlib.sha256(f"{identity} {name} {_code()}".encode())
+    for part in content:
+        state.update(part.tobytes() if isinstance(part, np.ndarray) else str(part).encode())
+    return state.hexdigest()[:32]
+
+
+@cache
+def _code() -> str:
+    files = [ROOT / "benchmarks" / "baselines.py", *(ROOT / "training" / "metrics").glob("*.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()

@@ -1,0 +1,161 @@
+"""Scores of many images put into few figures: means, intervals, ranks; JSON, CSV, Markdown."""
+
+import csv as csv_writer
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.methods import Method
+from benchmarks.scores import Result
+from ship_deploy.images import PairOfFiles
+from training.metrics import METRICS, Convention
+
+RESAMPLES = 10_000
+COLUMNS = ("data", "method", "metric", "unit", "better", "mean", "low", "high", "images", "rank")
+
+
+def record(
+    results: Sequence[Result],
+    pairs: Mapping[str, Sequence[PairOfFiles]],
+    methods: Sequence[Method],
+    convention: Convention,
+) -> dict[str, Any]:
+    """Everything that was measured, for `quality.json`.
+
+    Methods are compared on the images that all of them have.
+    """
+    scores = {(r.data, r.method, r.image): r.scores for r in results}
+    names = [method.name for method in methods]
+    data = {}
+    for name, of_name in pairs.items():
+        images = [p.name for p in of_name if all((name, m, p.name) in scores for m in names)]
+        by_method = {
+            method: {
+                metric: [_figure(scores[name, method, image][metric]) for image in images]
+                for metric in METRICS
+            }
+            for method in names
+        }
+        data[name] = {
+            "pairs": len(of_name),
+            "images": images,
+            "scores": by_method,
+            "summary": _summary(by_method),
+        }
+    return {
+        "convention": convention,
+        "metrics": {
+            name: {"unit": metric.unit_in(convention), "higher_is_better": metric.higher_is_better}
+            for name, metric in METRICS.items()
+        },
+        "methods": {method.name: method.source for method in methods},
+        "data": data,
+    }
+
+
+def dump(content: dict[str, Any]) -> str:
+    """JSON, indented, but with every list of figures on one line."""
+    lists: list[str] = []
+
+    def shorten(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shorten(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            lists.append(json.dumps(value))
+            return f"list {len(lists) - 1}"
+        return value
+
+    text = json.dumps(shorten(content), indent=1)
+    for number, line in enumerate(lists):
+        text = text.replace(f'"list {number}"', line, 1)
+    return text
+
+
+def csv(content: dict[str, Any]) -> str:
+    """One line for each data set, method and metric."""
+    text = io.StringIO()
+    writer = csv_writer.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for data, measured in content["data"].items():
+        for method, figures in measured["summary"].items():
+            for metric, facts in content["metrics"].items():
+                f = figures[metric]
+                better = "higher" if facts["higher_is_better"] else "lower"
+                numbers = f["mean"], *f["interval"], f["images"], f["rank"]
+                writer.writerow([data, method, metric, facts["unit"], better, *numbers])
+    return text.getvalue()
+
+
+def markdown(content: dict[str, Any]) -> str:
+    """A table for each data set: metrics down, methods across, the best in bold."""
+    facts = content["machine"]
+    lines = [
+        f"Convention `{content['convention']}`; mean over the images, half of its 95% interval "
+        f"(bootstrap, {RESAMPLES:,} resamples), and in brackets the rank. "
+        f"{facts['measured'][:10]}, ship-deploy {facts['ship-deploy']}, "
+        f"onnxruntime {facts['onnxruntime']}.",
+    ]
+    for data, measured in content["data"].items():
+        figures = measured["summary"]
+        count = len(measured["images"])
+        of = "" if count == measured["pairs"] else f" of {measured['pairs']}"
+        lines += ["", f"### {data}, {count}{of} pairs", "", f"| | {' | '.join(figures)} |"]
+        lines.append("|---|" + "---:|" * len(figures))
+        for metric, about in content["metrics"].items():
+            arrow = "↑" if about["higher_is_better"] else "↓"
+            unit = f", {about['unit']}" if about["unit"] else ""
+            cells = " | ".join(_cell(figures[method][metric]) for method in figures)
+            lines.append(f"| {metric}{unit} {arrow} | {cells} |")
+        means = [np.mean([f["rank"] for f in figures[m].values() if f["rank"]]) for m in figures]
+        lines.append(f"| mean rank ↓ | {' | '.join(f'{mean:.1f}' for mean in means)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _summary(scores: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict[str, Any]:
+    """Method -> metric -> mean, interval, images, rank (1 is best).
+
+    Means that agree to four digits share a rank: the rest is rounding, as in the SSIM of either
+    source alone.
+    """
+    figures: dict[str, Any] = {
+        method: {metric: _mean(values) for metric, values in of_method.items()}
+        for method, of_method in scores.items()
+    }
+    for metric, about in METRICS.items():
+        sign = -1 if about.higher_is_better else 1
+        found = [f[metric] for f in figures.values()]
+        keys = [None if f["mean"] is None else float(f"{sign * f['mean']:.4g}") for f in found]
+        order = sorted(key for key in keys if key is not None)
+        for f, key in zip(found, keys, strict=True):
+            f["rank"] = None if key is None else order.index(key) + 1
+    return figures
+
+
+def _mean(values: Sequence[float | None]) -> dict[str, Any]:
+    """Mean and its 95% interval by bootstrap, over the images that have a finite score."""
+    known = np.array([value for value in values if value is not None])
+    if not known.size:
+        return {"mean": None, "interval": [None, None], "images": 0}
+    picks = np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))
+    low, high = np.percentile(known[picks].mean(1), (2.5, 97.5))
+    interval = [_figure(low), _figure(high)]
+    return {"mean": _figure(known.mean()), "interval": interval, "images": len(known)}
+
+
+def _cell(figure: dict[str, Any]) -> str:
+    if figure["mean"] is None:
+        return "n/a"
+    mean, half = figure["mean"], (figure["interval"][1] - figure["interval"][0]) / 2
+    decimals = 1 if abs(mean) >= 10 else 2 if abs(mean) >= 1 else 3
+    text = f"{mean:.{decimals}f}"
+    text = f"**{text}**" if figure["rank"] == 1 else text
+    return f"{text} ±{half:.{decimals}f} ({figure['rank']})"
+
+
+def _figure(value: float) -> float | None:
+    """Six digits, which JSON can hold; None for NaN and infinity."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
