@@ -1,5 +1,6 @@
 """The training run: SHIP, its loss and its optimiser in Lightning, and what is left on disk."""
 
+import logging
 import math
 import os
 import warnings
@@ -10,7 +11,7 @@ import torch
 from lightning import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from ship_deploy.errors import UserError
@@ -18,7 +19,6 @@ from ship_deploy.files import make_folder
 from training.averaging import AveragedWeights
 from training.config import Config, Optimiser
 from training.crops import Batches, Crops
-from training.data import read_folders
 from training.losses import fusion_losses
 from training.networks import SHIP
 from training.progress import Bar, Pace
@@ -50,7 +50,7 @@ class Fusion(LightningModule):
     @override
     def configure_optimizers(self) -> dict[str, Any]:
         settings = self.config.optimiser
-        # One kernel for all 484 tensors; it does not let Lightning clip gradients that are scaled.
+        # One kernel for all 484 tensors, unless it would have to undo the scaling of FP16.
         fused = settings.precision != "16-mixed"
         optimiser = torch.optim.Adam(
             self.network.parameters(), settings.learning_rate, fused=fused or None
@@ -62,6 +62,12 @@ class Fusion(LightningModule):
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    @override
+    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
+        # Lightning's own refuses a fused optimiser in mixed precision, BF16 included.
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
+        self.log("gradient", norm)
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -98,6 +104,7 @@ def train(config: Config) -> Path:
         UserError: the machine or the data cannot be used, the run exists already, or there is none
             to resume.
     """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # advertises, too
     torch.set_flush_denormal(True)  # on x86, denormals are slow and mean nothing here
     accelerator = _accelerator(config)
     run, settings = config.run, config.optimiser
@@ -107,19 +114,11 @@ def train(config: Config) -> Path:
         raise UserError(f"{last}: no such file, so there is nothing to resume")
     if last.is_file() and not run.resume:
         raise UserError(f"{folder}: holds a run; go on with run.resume=true or change run.name")
+    averaged, pace = AveragedWeights(settings.average), Pace(config.data.batch)
+    validation = Validation(config.validation, averaged, pace, folder)
     crops = Crops(config.data, config.augmentation, run.seed)
-    held_out = read_folders("validation.folders", config.validation.folders, 16)
     make_folder(folder)
-
     seed_everything(run.seed, verbose=False)
-    averaged = AveragedWeights(settings.average)
-    callbacks = [averaged, LearningRateMonitor("step"), Pace(config.data.batch), Bar()]
-    if held_out:
-        pairs = [pair for pairs in held_out for pair in pairs]
-        every, panels = config.validation.every, config.validation.panels
-        callbacks.append(Validation(pairs, averaged, every, panels, folder))
-    # Last, so that what a checkpoint has behind it is never lost.
-    callbacks.append(Saving(folder, averaged, run.save_every, config.model_dump_json()))
     trainer = Trainer(
         accelerator=accelerator,
         devices=run.devices,
@@ -128,17 +127,26 @@ def train(config: Config) -> Path:
         max_steps=settings.iterations,
         max_epochs=-1,
         precision=settings.precision,
-        gradient_clip_val=settings.clip,
         logger=TensorBoardLogger(run.folder, run.name, version=""),
-        callbacks=callbacks,
+        callbacks=[
+            averaged,
+            LearningRateMonitor("step"),
+            pace,
+            Bar(),
+            validation,
+            # Last, so that a checkpoint has the validation of its step behind it.
+            Saving(folder, averaged, run.save_every, config.model_dump_json()),
+        ],
         plugins=[DurableCheckpoints()],
         enable_checkpointing=False,  # Lightning's own way of keeping several; see Saving
         use_distributed_sampler=False,  # Steps shares the batches out
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    with warnings.catch_warnings():  # crops of cached frames take microseconds
+    with warnings.catch_warnings():
+        # Crops of cached frames take microseconds.
         warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
+        warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")
         try:
             state = last if run.resume else None
             batches = Batches(crops, config.data)

@@ -20,6 +20,10 @@ class Pace(Callback):
         self.batch = batch
         self.ends: deque[float] = deque(maxlen=51)  # seconds, of steps
 
+    def restart(self) -> None:
+        """Forget the past steps, after work that is no training."""
+        self.ends.clear()
+
     @override
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         self.ends.append(time.perf_counter())
