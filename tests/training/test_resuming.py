@@ -60,7 +60,8 @@ def same(left: object, right: object) -> bool:
 
 def train_until(moment: str, config: Config) -> None:
     """Train in this process, which is killed the n-th time that `moment`, "event n", comes."""
-    os.setsid()  # its workers are to die with it
+    os.setsid()  # its workers are to die with it, and are forked, as they usually are on Linux
+    multiprocessing.set_start_method("fork", force=True)
     torch.set_num_threads(1)
     event, _, number = moment.partition(" ")
     count = 0
@@ -177,7 +178,7 @@ def test_random_states_are_restored(recipe):
 
 def test_another_network_cannot_go_on(recipe):
     train(recipe())
-    with pytest.raises(UserError, match="network: the run to resume has .*'channels': 4"):
+    with pytest.raises(UserError, match=r"network: the run to resume has .*'channels': 4"):
         train(recipe(run={"resume": True}, network={"channels": 6}))
 
 
