@@ -78,8 +78,8 @@ class Fusion(LightningModule):
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if checkpoint["network"] != self.network.config:
-            raise UserError(f"network: the run to resume has {checkpoint['network']}")
+        if checkpoint.get("network") != self.network.config:
+            raise UserError(f"network: the run to resume has {checkpoint.get('network')}")
         torch.set_rng_state(checkpoint["random"])
         if self.device.type == "cuda" and "random_gpu" in checkpoint:
             torch.cuda.set_rng_state(checkpoint["random_gpu"], self.device)
