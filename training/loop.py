@@ -4,12 +4,13 @@ import logging
 import math
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import LearningRateMonitor
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from typing_extensions import override
@@ -93,8 +94,12 @@ def learning_rate_share(step: int, settings: Optimiser) -> float:
     return settings.final + (1 - settings.final) * (1 + math.cos(math.pi * min(progress, 1))) / 2
 
 
-def train(config: Config) -> Path:
+def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     """Train a network; everything it leaves is in `run.folder`/`run.name`.
+
+    Args:
+        config: the recipe.
+        observers: callbacks of Lightning, called after the loop's own.
 
     Returns:
         The averaged weights, `ema.safetensors`. Beside it: `last.ckpt`, from which `run.resume`
@@ -136,6 +141,7 @@ def train(config: Config) -> Path:
             validation,
             # Last, so that a checkpoint has the validation of its step behind it.
             Saving(folder, averaged, run.save_every, config.model_dump_json()),
+            *observers,
         ],
         plugins=[DurableCheckpoints()],
         enable_checkpointing=False,  # Lightning's own way of keeping several; see Saving

@@ -82,7 +82,7 @@ def test_ssim_term_is_zero_for_equal_images_and_grows_with_noise():
 
 
 def test_ssim_term_of_flat_images():
-    """Without any contrast only the luminance counts: (2ab + c1) / (a^2 + b^2 + c1), c1 = 0.01^2."""
+    """Without contrast only luminance counts: (2ab + c1) / (a^2 + b^2 + c1), c1 = 0.01^2."""
     fused, visible, infrared = (torch.full((1, 1, 16, 16), v) for v in (0.4, 0.8, 0.2))
     similar = [(2 * 0.4 * b + 1e-4) / (0.16 + b * b + 1e-4) for b in (0.8, 0.2)]
     loss = losses.dissimilarity(fused, visible, infrared).item()
