@@ -46,7 +46,10 @@ def recipe(pairs: Path, tmp_path: Path) -> Recipe:
 
 
 @pytest.fixture(autouse=True)
-def denormals_as_they_were():
-    """Training flushes them, for good; other tests compare with what a fresh process computes."""
+def torch_as_it_was():
+    """Training flushes denormals for good; and sums of other threads round in another way."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
+    torch.set_num_threads(threads)
     torch.set_flush_denormal(False)
