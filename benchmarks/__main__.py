@@ -1,4 +1,4 @@
-"""`python -m benchmarks latency -o DIR` and `python -m benchmarks quality DATA... -o DIR`."""
+"""`python -m benchmarks latency|quality|training [...] -o DIR`."""
 
 import re
 from pathlib import Path
@@ -13,6 +13,7 @@ from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL
 
 SIZES = ["256x320", "480x640"]
+PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", f"bundled={BUNDLED_MODEL}"]
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
 
@@ -77,6 +78,22 @@ def quality(
         if given not in known:
             raise typer.BadParameter(f"{given!r} is none of {', '.join(known)}")
     Console().print(Markdown(quality.run(data, methods, output, convention, gallery_by, workers)))
+
+
+@app.command()
+def training(
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
+    precision: Annotated[
+        list[str], typer.Option(help="of our loop; may be given again")
+    ] = PRECISIONS,
+    crop: Annotated[int, typer.Option(min=16, help="pixels, square")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="crops of one step")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="counted steps of each loop")] = 20,
+) -> None:
+    """Time the steps of the training loop, against a plain loop in eager PyTorch."""
+    from benchmarks.training_speed import run
+
+    Console().print(Markdown(run(output, precision, crop, batch, rounds)))
 
 
 def _size(text: str) -> tuple[int, int]:

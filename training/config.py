@@ -15,7 +15,9 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
+from typing_extensions import Self
 
 from ship_deploy.errors import UserError
 
@@ -35,7 +37,7 @@ class Network(Section):
 
 
 class Folder(Section):
-    """A folder with `visible/`, `infrared/` and perhaps `saliency/`, and its share of the crops."""
+    """A folder of pairs (`training.data` says how it is laid out), and its share of the crops."""
 
     path: Path
     weight: PositiveFloat = 1
@@ -46,8 +48,17 @@ class Data(Section):
 
     folders: list[Folder] = Field(min_length=1)
     crop: int = Field(128, ge=16)  # pixels, square
-    batch: PositiveInt = 4
-    workers: NonNegativeInt = 0  # processes that crop; 0 crops between steps
+    batch: PositiveInt = 4  # crops of one step, shared out among all devices of all nodes
+    workers: NonNegativeInt = 0  # processes that crop, for each device; 0 crops between steps
+
+
+class Augmentation(Section):
+    """What one thermal camera may do to a scene and another not; each crop draws its own."""
+
+    gain: NonNegativeFloat = 0  # contrast about mid-grey, up to (1 + gain) times more or less
+    offset: float = Field(0, ge=0, le=255)  # grey levels up or down, at most
+    noise: float = Field(0, ge=0, le=255)  # largest sigma, grey levels; the losses see none of it
+    polarity: float = Field(0, ge=0, le=1)  # probability of black-hot in place of white-hot
 
 
 class Loss(Section):
@@ -70,17 +81,31 @@ class Optimiser(Section):
     final: NonNegativeFloat = 0.01  # the last learning rate, as a share of the peak
     clip: PositiveFloat = 1  # largest norm of all gradients together
     average: float = Field(0.999, ge=0, lt=1)  # decay of the weights' moving average
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # the last: GPUs only
+
+
+class Validation(Section):
+    """Pairs that the averaged weights are judged by as the training goes on."""
+
+    folders: list[Path] = []  # laid out like those of `data`; none: no validation
+    every: PositiveInt = 1000  # iterations
+    panels: NonNegativeInt = 4  # pairs shown with their fused frame
+    # Of `training.metrics`; the default ones take a second a pair of 480x640 on one core, FMI more.
+    metrics: list[str] = ["MI", "SCD", "VIF", "Qabf", "SSIM", "edge beads"]
 
 
 class Run(Section):
-    """Where the results go: `folder`/`name`."""
+    """Where the results go, `folder`/`name`, and what computes them."""
 
     name: str = Field(min_length=1)
     folder: Path = Path("runs")
     seed: NonNegativeInt = 0
     save_every: PositiveInt = 1000  # iterations
     resume: bool = False
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: PositiveInt = 1  # GPUs, or processes on the CPU, of each node
+    nodes: PositiveInt = 1  # hosts; several are started with torchrun, one need not be
+    compile: bool = False  # torch.compile: minutes at the start, for faster steps on a GPU
 
 
 class Config(Section):
@@ -88,9 +113,21 @@ class Config(Section):
 
     run: Run
     data: Data
+    augmentation: Augmentation = Augmentation()
     network: Network = Network()
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
+    validation: Validation = Validation()
+
+    @model_validator(mode="after")
+    def _share_batch(self) -> Self:
+        devices = self.run.devices * self.run.nodes
+        if self.data.batch % devices:
+            raise ValueError(
+                f"data.batch: {self.data.batch} crops cannot be shared out equally among "
+                f"run.devices * run.nodes = {devices}"
+            )
+        return self
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -147,6 +184,8 @@ def _problem(details: Any) -> str:
     key = ".".join(str(part) for part in details["loc"] if not isinstance(part, int))
     if details["type"] == "extra_forbidden":
         return _unknown(key)
+    if not key:  # a check of several sections together, which names its keys itself
+        return str(details["ctx"]["error"])
     return f"{key}: {details['msg'][0].lower()}{details['msg'][1:]}"
 
 

@@ -1,60 +1,75 @@
-"""Aligned pairs from folders, decoded once, and the random crops that training sees."""
+"""Aligned pairs from folders: how they are laid out, what is refused, decoding, once, on all cores.
 
+A folder holds `visible/` and `infrared/`, or M3FD's `Vis/` and `Ir/`, or MSRS's `vi/` and `ir/`
+(in its `train/` and in its `test/`), paired by file name without suffix; and perhaps `saliency/`.
+"""
+
+import difflib
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames
 from ship_deploy.images import SUFFIXES, read_visible
 from training import colour
-from training.config import Data
+from training.parallel import in_order
 from training.saliency import mask
 
+LAYOUTS = (("visible", "infrared"), ("Vis", "Ir"), ("vi", "ir"))
 
-class Pairs(Dataset[Tensor]):
-    """Random crops of aligned pairs, (3, crop, crop) uint8: luminance, infrared, saliency.
 
-    The saliency is read from `saliency/` where a folder has one, else computed from the luminance.
-    Everything is held in memory, three bytes a pixel.
+class Pair(NamedTuple):
+    """Aligned frames of one scene, uint8: `frames` is (3, H, W), luminance, infrared, saliency."""
 
-    Attributes:
-        weights: how often to draw each pair, relative to the others.
+    name: str
+    frames: Tensor
+
+
+class Files(NamedTuple):
+    """The files of one pair; without one for the saliency it is computed from the luminance."""
+
+    visible: Path
+    infrared: Path
+    saliency: Path | None
+
+
+def read_folders(key: str, folders: Sequence[Path], smallest: int) -> list[list[Pair]]:
+    """Decode every pair of every folder; they stay in memory, three bytes a pixel.
+
+    Args:
+        key: the key of the recipe that names the folders, for messages.
+        folders: as the module describes them.
+        smallest: pixels; shorter frames are refused.
+
+    Returns:
+        The pairs of each folder, sorted by name.
 
     Raises:
-        UserError: lists every file that lacks a partner, is unreadable, or has the wrong size.
+        UserError: a folder is missing; else lists every file that lacks a partner, is unreadable,
+            or has the wrong size.
     """
-
-    def __init__(self, data: Data) -> None:
-        self.crop = data.crop
-        self.frames: list[Tensor] = []  # (3, H, W) uint8
-        self.weights: list[float] = []
-        problems: list[str] = []
-        for folder in data.folders:
-            pairs = _find_pairs(folder.path, problems)
-            for files in track(pairs, f"Reading {folder.path}", transient=True):
-                frames = _read_pair(files, data.crop, problems)
-                if frames is not None:
-                    self.frames.append(frames)
-                    self.weights.append(folder.weight / len(pairs))
-        if problems:
-            raise UserError("the training data cannot be used: " + "; ".join(problems))
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def __getitem__(self, index: int) -> Tensor:
-        frames = self.frames[index]
-        top, left = (_below(size - self.crop + 1) for size in frames.shape[1:])
-        frames = frames[:, top : top + self.crop, left : left + self.crop]
-        if _below(2):
-            frames = frames.flip(2)
-        return frames.rot90(_below(4), (1, 2)).contiguous()
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(f"{key}: {folder}: no such folder{_nearest(folder)}")
+    problems: list[str] = []
+    pairs: list[list[Pair]] = []
+    for folder in folders:
+        found = _find_pairs(folder, problems)
+        pairs.append([])
+        for read in in_order(lambda f: _read_pair(f, smallest), found, f"Reading {folder}"):
+            if isinstance(read, Pair):
+                pairs[-1].append(read)
+            else:
+                problems += read
+    if problems:
+        raise UserError(f"{key}: {'; '.join(problems)}")
+    return pairs
 
 
 def read_grey(path: Path) -> Frames:
@@ -79,46 +94,64 @@ def find_images(folder: Path) -> dict[str, list[Path]]:
     return dict(images)
 
 
-def _find_pairs(folder: Path, problems: list[str]) -> list[dict[str, Path]]:
-    """The files of each pair by kind: visible, infrared and, where the folder exists, saliency."""
-    kinds = ["visible", "infrared"] + ["saliency"] * (folder / "saliency").is_dir()
-    images = {kind: find_images(folder / kind) for kind in kinds}
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+
+
+def _nearest(folder: Path) -> str:
+    beside = [str(path) for path in _folders(folder.parent)]
+    nearest = difflib.get_close_matches(str(folder), beside, n=1, cutoff=0)
+    return f"; the nearest is {nearest[0]}" if nearest else ""
+
+
+def _layout(folder: Path) -> tuple[str, str] | None:
+    return next((kinds for kinds in LAYOUTS if any((folder / k).is_dir() for k in kinds)), None)
+
+
+def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
+    kinds = _layout(folder)
+    if kinds is None:
+        expected = ", ".join(f"{visible}/ and {infrared}/" for visible, infrared in LAYOUTS)
+        inside = ", ".join(str(path) for path in _folders(folder) if _layout(path))
+        problems.append(f"{folder}: none of {expected}" + (f"; try {inside}" if inside else ""))
+        return []
+    salient = folder / "saliency"
+    images = {folder / kind: find_images(folder / kind) for kind in kinds}
+    if salient.is_dir():
+        images[salient] = find_images(salient)
     stems = sorted(set().union(*images.values()))
     if not stems:
-        problems.append(f"{folder}: no images in visible/ and infrared/")
+        problems.append(f"{folder}: no images in {kinds[0]}/ and {kinds[1]}/")
     pairs = []
     for stem in stems:
-        files = {kind: images[kind].get(stem, []) for kind in kinds}
-        for kind, paths in files.items():
-            if len(paths) != 1:
-                problems.append(f"{folder / kind / stem}.*: {len(paths)} files instead of one")
-        if all(len(paths) == 1 for paths in files.values()):
-            pairs.append({kind: paths[0] for kind, paths in files.items()})
+        paths = {place: found.get(stem, []) for place, found in images.items()}
+        wrong = {place: len(files) for place, files in paths.items() if len(files) != 1}
+        problems += [f"{place / stem}.*: {n} files instead of one" for place, n in wrong.items()]
+        if not wrong:
+            visible, infrared, *saliency = (files[0] for files in paths.values())
+            pairs.append(Files(visible, infrared, saliency[0] if saliency else None))
     return pairs
 
 
-def _read_pair(files: dict[str, Path], crop: int, problems: list[str]) -> Tensor | None:
-    frames: dict[str, Frames] = {}
-    for kind, path in files.items():
+def _read_pair(files: Files, smallest: int) -> Pair | list[str]:
+    """The pair, or all that is wrong with it."""
+    frames: list[Frames] = []
+    problems = []
+    paths = [path for path in files if path is not None]
+    for path in paths:
         try:
-            frames[kind] = read_grey(path)
+            frames.append(read_grey(path))
         except UserError as error:
             problems.append(str(error))
-    if len(frames) < len(files):
-        return None
-    height, width = frames["visible"].shape
-    for kind, frame in frames.items():
+    if problems:
+        return problems
+    height, width = frames[0].shape
+    for path, frame in zip(paths, frames, strict=True):
         if frame.shape != (height, width):
             size = f"{frame.shape[1]}x{frame.shape[0]}"
-            problems.append(f"{files[kind]}: {size}, but the visible frame is {width}x{height}")
-            return None
-    if min(height, width) < crop:
-        problems.append(f"{files['visible']}: {width}x{height}, smaller than the crop of {crop}")
-        return None
-    salient = frames["saliency"] if "saliency" in frames else mask(frames["visible"])
-    return torch.from_numpy(np.stack([frames["visible"], frames["infrared"], salient]))
-
-
-def _below(limit: int) -> int:
-    """A random integer from 0 to limit - 1, of torch's generator, which worker processes seed."""
-    return int(torch.randint(limit, ()))
+            return [f"{path}: {size}, but the visible frame is {width}x{height}"]
+    if min(height, width) < smallest:
+        return [f"{paths[0]}: {width}x{height}, smaller than {smallest}x{smallest}"]
+    if files.saliency is None:
+        frames.append(mask(frames[0]))
+    return Pair(files.visible.stem, torch.from_numpy(np.stack(frames)))

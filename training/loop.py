@@ -1,43 +1,46 @@
 """The training run: SHIP, its loss and its optimiser in Lightning, and what is left on disk."""
 
+import logging
 import math
+import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import (
-    LearningRateMonitor,
-    ModelCheckpoint,
-    TQDMProgressBar,
-    WeightAveraging,
-)
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
-from torch.utils.data import DataLoader, WeightedRandomSampler
+from torch import Tensor, nn
 from typing_extensions import override
 
 from ship_deploy.errors import UserError
-from training.checkpoints import save_network
+from ship_deploy.files import make_folder
+from training.averaging import AveragedWeights
 from training.config import Config, Optimiser
-from training.data import Pairs
+from training.crops import Batches, Crops
 from training.losses import fusion_losses
 from training.networks import SHIP
+from training.progress import Bar, Pace
+from training.saving import STATE, WEIGHTS, DurableCheckpoints, Saving
+from training.validation import Validation
 
 
 class Fusion(LightningModule):
-    """The network with its loss. Batches are those of `training.data.Pairs`, (N, 3, H, W) uint8."""
+    """The network with its loss. Batches are those of `training.crops`, (N, 4, H, W) uint8."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.network = SHIP(**config.network.model_dump()).to(memory_format=torch.channels_last)
+        if config.run.compile:
+            self.network.compile()
 
     @override
     def training_step(self, batch: Tensor, _: int) -> Tensor:
-        visible, infrared, saliency = (batch.float() / 255).split(1, dim=1)
-        _, raw = self.network(visible, infrared)
+        visible, infrared, saliency, seen = (batch.float() / 255).split(1, dim=1)
+        _, raw = self.network(visible, seen)
         with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
             terms = fusion_losses(raw.float(), visible, infrared, saliency, self.config.loss)
         loss = torch.stack(list(terms.values())).sum()
@@ -48,7 +51,11 @@ class Fusion(LightningModule):
     @override
     def configure_optimizers(self) -> dict[str, Any]:
         settings = self.config.optimiser
-        optimiser = torch.optim.Adam(self.network.parameters(), settings.learning_rate)
+        # One kernel for all 484 tensors, unless it would have to undo the scaling of FP16.
+        fused = settings.precision != "16-mixed"
+        optimiser = torch.optim.Adam(
+            self.network.parameters(), settings.learning_rate, fused=fused or None
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: learning_rate_share(step, settings)
         )
@@ -57,40 +64,26 @@ class Fusion(LightningModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
-
-class AveragedWeights(WeightAveraging):
-    """Averages the weights and keeps the average on disk, for use while the training goes on.
-
-    Args:
-        path: the `.safetensors` to keep.
-        decay: of the moving average, once there is a past; at first the average forgets faster.
-        save_every: optimiser steps between two savings.
-    """
-
-    def __init__(self, path: Path, decay: float, save_every: int) -> None:
-        def blend(average: Tensor, weight: Tensor, step: Tensor | int) -> Tensor:
-            return average.lerp(weight, max(1 - decay, 9 / (10 + int(step))))
-
-        super().__init__(use_buffers=False, avg_fn=blend)
-        self.path = path
-        self.save_every = save_every
+    @override
+    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
+        # Lightning's own refuses a fused optimiser in mixed precision, BF16 included.
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
+        self.log("gradient", norm)
 
     @override
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:
-        super().on_train_batch_end(trainer, pl_module, *rest)
-        if trainer.global_step % self.save_every == 0:
-            assert self._average_model is not None
-            self._save(trainer, self._average_model.module)
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["network"] = self.network.config
+        checkpoint["random"] = torch.get_rng_state()  # no step draws from it; a layer may, one day
+        if self.device.type == "cuda":
+            checkpoint["random_gpu"] = torch.cuda.get_rng_state(self.device)
 
     @override
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        super().on_train_end(trainer, pl_module)  # puts the average into the module
-        self._save(trainer, pl_module)
-
-    def _save(self, trainer: Trainer, module: LightningModule) -> None:
-        if trainer.is_global_zero:
-            recipe = module.config.model_dump_json()
-            save_network(module.network, self.path, step=str(trainer.global_step), recipe=recipe)
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if checkpoint.get("network") != self.network.config:
+            raise UserError(f"network: the run to resume has {checkpoint.get('network')}")
+        torch.set_rng_state(checkpoint["random"])
+        if self.device.type == "cuda" and "random_gpu" in checkpoint:
+            torch.cuda.set_rng_state(checkpoint["random_gpu"], self.device)
 
 
 def learning_rate_share(step: int, settings: Optimiser) -> float:
@@ -101,50 +94,86 @@ def learning_rate_share(step: int, settings: Optimiser) -> float:
     return settings.final + (1 - settings.final) * (1 + math.cos(math.pi * min(progress, 1))) / 2
 
 
-def train(config: Config) -> Path:
+def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     """Train a network; everything it leaves is in `run.folder`/`run.name`.
+
+    Args:
+        config: the recipe.
+        observers: callbacks of Lightning, called after the loop's own.
 
     Returns:
         The averaged weights, `ema.safetensors`. Beside it: `last.ckpt`, from which `run.resume`
-        goes on, and TensorBoard's event files.
+        goes on, TensorBoard's event files, and the metrics of the validation.
 
     Raises:
-        UserError: the data cannot be used, the run exists already, or there is none to resume.
+        UserError: the machine or the data cannot be used, the run exists already, or there is none
+            to resume.
     """
-    folder = config.run.folder / config.run.name
-    last = folder / "last.ckpt"
-    if config.run.resume and not last.is_file():
-        raise UserError(f"{last}: no such file, so there is nothing to resume")
-    if last.is_file() and not config.run.resume:
-        raise UserError(f"{folder}: holds a run; go on with run.resume=true or change run.name")
-    pairs = Pairs(config.data)
-
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # advertises, too
     torch.set_flush_denormal(True)  # on x86, denormals are slow and mean nothing here
-    seed_everything(config.run.seed, workers=True, verbose=False)
-    settings = config.optimiser
-    batches = DataLoader(
-        pairs,
-        config.data.batch,
-        sampler=WeightedRandomSampler(pairs.weights, settings.iterations * config.data.batch),
-        num_workers=config.data.workers,
-        pin_memory=torch.cuda.is_available(),
-    )
-    averaged = AveragedWeights(folder / "ema.safetensors", settings.average, config.run.save_every)
+    accelerator = _accelerator(config)
+    run, settings = config.run, config.optimiser
+    folder = run.folder / run.name
+    last = folder / STATE
+    if run.resume and not last.is_file():
+        raise UserError(f"{last}: no such file, so there is nothing to resume")
+    if last.is_file() and not run.resume:
+        raise UserError(f"{folder}: holds a run; go on with run.resume=true or change run.name")
+    averaged, pace = AveragedWeights(settings.average), Pace(config.data.batch)
+    validation = Validation(config.validation, averaged, pace, folder)
+    crops = Crops(config.data, config.augmentation, run.seed)
+    make_folder(folder)
+    seed_everything(run.seed, verbose=False)
     trainer = Trainer(
+        accelerator=accelerator,
+        devices=run.devices,
+        num_nodes=run.nodes,
+        strategy="ddp" if run.devices * run.nodes > 1 else "auto",
         max_steps=settings.iterations,
+        max_epochs=-1,
         precision=settings.precision,
-        gradient_clip_val=settings.clip,
-        logger=TensorBoardLogger(config.run.folder, config.run.name, version=""),
+        logger=TensorBoardLogger(run.folder, run.name, version=""),
         callbacks=[
             averaged,
             LearningRateMonitor("step"),
-            ModelCheckpoint(folder, "last", every_n_train_steps=config.run.save_every),
-            TQDMProgressBar(refresh_rate=10),  # rich's bar shows nothing where the output is a file
+            pace,
+            Bar(),
+            validation,
+            # Last, so that a checkpoint has the validation of its step behind it.
+            Saving(folder, averaged, run.save_every, config.model_dump_json()),
+            *observers,
         ],
+        plugins=[DurableCheckpoints()],
+        enable_checkpointing=False,  # Lightning's own way of keeping several; see Saving
+        use_distributed_sampler=False,  # Steps shares the batches out
         log_every_n_steps=10,
         enable_model_summary=False,
     )
-    with warnings.catch_warnings():  # crops of cached frames take microseconds
+    with warnings.catch_warnings():
+        # Crops of cached frames take microseconds.
         warnings.filterwarnings("ignore", "The 'train_dataloader' does not have many workers")
-        trainer.fit(Fusion(config), batches, ckpt_path=last if config.run.resume else None)
-    return averaged.path
+        warnings.filterwarnings("ignore", category=FutureWarning, module="lightning")
+        try:
+            state = last if run.resume else None
+            batches = Batches(crops, config.data)
+            trainer.fit(Fusion(config), None, None, batches, ckpt_path=state, weights_only=True)
+        except SystemExit as end:
+            if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes it exit code 1
+                raise end.__context__ from None
+            raise
+    return folder / WEIGHTS
+
+
+def _accelerator(config: Config) -> str:
+    """`cpu` or `gpu`, after a check that the processes asked for can run on it."""
+    run = config.run
+    gpus = torch.cuda.device_count()
+    accelerator = run.accelerator if run.accelerator != "auto" else "gpu" if gpus else "cpu"
+    if accelerator == "gpu" and run.devices > gpus:
+        raise UserError(f"run.devices: {run.devices}, but torch finds {gpus} GPUs on this host")
+    if accelerator == "cpu" and config.optimiser.precision == "16-mixed":
+        raise UserError("optimiser.precision: 16-mixed needs a GPU; on the CPU use bf16-mixed")
+    asked, started = run.devices * run.nodes, int(os.environ.get("WORLD_SIZE", 0))
+    if started and started != asked:
+        raise UserError(f"run.devices * run.nodes: {asked}, but {started} processes were started")
+    return accelerator

@@ -24,6 +24,7 @@ def test_defaults_are_the_published_recipe(recipe):
     assert (config.optimiser.learning_rate, config.optimiser.iterations) == (1e-4, 100_000)
     assert (config.loss.mask, config.loss.intensity, config.loss.gradient) == (3, 10, 10)
     assert config.data.folders[0].path == Path("pairs")
+    assert set(config.augmentation.model_dump().values()) == {0}
 
 
 def test_overrides_win_and_are_yaml(recipe):
@@ -66,6 +67,15 @@ def test_recipes_of_the_repository_are_valid(path):
         ("optimiser.clip", "not of the form section.key=value"),
         ("clip=1", "not of the form section.key=value"),
         ("run.name=[", "the value is not YAML"),
+        ("run.devics=2", "the nearest is run.devices"),
+        ("run.devices=3", "data.batch: 4 crops cannot be shared out equally among run.devices"),
+        ("run.accelerator=tpu", "run.accelerator: input should be 'auto', 'cpu' or 'gpu'"),
+        (
+            "optimiser.precision=fp16",
+            "optimiser.precision: input should be '32-true', 'bf16-mixed'",
+        ),
+        ("augmentation.polarity=2", "augmentation.polarity: input should be less than or equal to"),
+        ("validation.folder=a", "the nearest is validation.folders"),
     ],
 )
 def test_a_wrong_override_is_named(recipe, override, message):

@@ -1,16 +1,16 @@
-"""Reading pairs: what is paired, what is refused, what a crop is."""
+"""Reading pairs: what is paired, and what is refused."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from ship_deploy.errors import UserError
-from training.config import Data, Folder
-from training.data import Pairs, read_grey
+from training.data import read_folders, read_grey
 from training.saliency import mask
+
+STEMS = ("a", "b", "c")
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -23,27 +23,55 @@ def noise(seed: int, height: int = 24, width: int = 32, channels: int = 1) -> np
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
+def fill(folder: Path, visible: str = "visible", infrared: str = "infrared") -> Path:
+    for seed, stem in enumerate(STEMS):
+        write(folder / visible / f"{stem}.png", noise(seed, channels=3))
+        write(folder / infrared / f"{stem}.bmp", noise(seed + 10))
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
-    for seed, stem in enumerate(("a", "b", "c")):
-        write(tmp_path / "set" / "visible" / f"{stem}.png", noise(seed, channels=3))
-        write(tmp_path / "set" / "infrared" / f"{stem}.bmp", noise(seed + 10))
-    return tmp_path / "set"
+    return fill(tmp_path / "set")
 
 
-def pairs(*folders: Path | Folder, crop: int = 16) -> Pairs:
-    given = [f if isinstance(f, Folder) else Folder(path=f) for f in folders]
-    return Pairs(Data(folders=given, crop=crop))
+def read(*folders: Path, smallest: int = 16) -> list:
+    return read_folders("data.folders", folders, smallest)
 
 
 def test_frames_are_luminance_infrared_and_saliency(folder):
-    frames = pairs(folder).frames
-    assert len(frames) == 3
+    [found] = read(folder)
+    assert [pair.name for pair in found] == list(STEMS)
     b, g, r = np.moveaxis(noise(1, channels=3).astype(float), 2, 0)
     luminance = (0.299 * r + 0.587 * g + 0.114 * b).round().astype(np.uint8)
-    np.testing.assert_array_equal(frames[1][0], luminance)
-    np.testing.assert_array_equal(frames[1][1], noise(11))
-    np.testing.assert_array_equal(frames[1][2], mask(luminance))
+    np.testing.assert_array_equal(found[1].frames[0], luminance)
+    np.testing.assert_array_equal(found[1].frames[1], noise(11))
+    np.testing.assert_array_equal(found[1].frames[2], mask(luminance))
+
+
+@pytest.mark.parametrize("layout", [("visible", "infrared"), ("Vis", "Ir"), ("vi", "ir")])
+def test_layouts_of_ours_of_m3fd_and_of_msrs(tmp_path, layout):
+    [found] = read(fill(tmp_path, *layout))
+    assert [pair.name for pair in found] == list(STEMS)
+    np.testing.assert_array_equal(found[2].frames[1], noise(12))
+
+
+def test_a_folder_of_folders_names_those_to_choose_from(tmp_path):
+    """MSRS's own folder, say, whose `test` nobody should train on by mistake."""
+    fill(tmp_path / "MSRS" / "train", "vi", "ir")
+    fill(tmp_path / "MSRS" / "test", "vi", "ir")
+    with pytest.raises(UserError) as raised:
+        read(tmp_path / "MSRS")
+    assert "none of visible/ and infrared/, Vis/ and Ir/, vi/ and ir/" in str(raised.value)
+    assert str(raised.value).endswith(
+        f"try {tmp_path / 'MSRS' / 'test'}, {tmp_path / 'MSRS' / 'train'}"
+    )
+
+
+def test_several_folders_stay_apart(folder, tmp_path):
+    write(tmp_path / "one" / "visible" / "x.png", noise(0))
+    write(tmp_path / "one" / "infrared" / "x.png", noise(1))
+    assert [len(pairs) for pairs in read(folder, tmp_path / "one")] == [3, 1]
 
 
 def test_grey_files_are_read_unchanged(tmp_path):
@@ -52,31 +80,41 @@ def test_grey_files_are_read_unchanged(tmp_path):
 
 
 def test_a_saliency_folder_wins_over_the_computed_map(folder):
-    for seed, stem in enumerate(("a", "b", "c")):
+    for seed, stem in enumerate(STEMS):
         write(folder / "saliency" / f"{stem}.png", noise(seed + 20))
-    np.testing.assert_array_equal(pairs(folder).frames[2][2], noise(22))
+    np.testing.assert_array_equal(read(folder)[0][2].frames[2], noise(22))
 
 
-def test_every_problem_is_listed_at_once(folder):
+def test_every_problem_is_listed_at_once(folder, tmp_path):
     write(folder / "visible" / "alone.png", noise(0))
     write(folder / "infrared" / "b.png", noise(0))  # beside b.bmp
     write(folder / "visible" / "small.png", noise(0, 20, 30))
     write(folder / "infrared" / "small.png", noise(0, 20, 31))
     (folder / "infrared" / "c.bmp").write_bytes(b"not an image")
     (folder / "notes.txt").write_text("not looked at")
+    (tmp_path / "empty" / "visible").mkdir(parents=True)
     with pytest.raises(UserError) as raised:
-        pairs(folder, folder.parent / "nowhere")
+        read(folder, tmp_path / "empty")
     message = str(raised.value)
     assert "\n" not in message
+    assert message.startswith("data.folders: ")
     for problem in (
         "infrared/alone.*: 0 files",
         "infrared/b.*: 2 files",
         "small.png: 31x20, but the visible frame is 30x20",
         "c.bmp: not an image, or a damaged one",
-        "nowhere: no images",
+        "empty: no images",
     ):
         assert problem in message
     assert message.count(";") == 4
+
+
+def test_a_missing_folder_is_named_with_the_nearest_before_anything_is_read(folder):
+    (folder / "visible" / "a.png").write_bytes(b"not an image")
+    with pytest.raises(UserError) as raised:
+        read(folder, folder.with_name("seet"))
+    missing = folder.with_name("seet")
+    assert str(raised.value) == f"data.folders: {missing}: no such folder; the nearest is {folder}"
 
 
 def test_empty_and_cut_files_are_unreadable(folder):
@@ -84,35 +122,10 @@ def test_empty_and_cut_files_are_unreadable(folder):
     (folder / "visible" / "a.png").write_bytes(b"")
     (folder / "visible" / "b.png").write_bytes(whole[:40])
     with pytest.raises(UserError, match=r"a\.png: the file is empty.*b\.png: the image is cut"):
-        pairs(folder)
+        read(folder)
 
 
-def test_a_frame_smaller_than_the_crop_is_refused(folder):
-    with pytest.raises(UserError, match="32x24, smaller than the crop of 25"):
-        pairs(folder, crop=25)
-
-
-def test_crops_stay_aligned_and_come_in_all_places_and_orientations(tmp_path):
-    image = np.arange(20 * 20, dtype=np.uint16).reshape(20, 20)
-    low, high = (image % 256).astype(np.uint8), (image // 256).astype(np.uint8)
-    write(tmp_path / "visible" / "a.png", low)
-    write(tmp_path / "infrared" / "a.png", high)
-    data = pairs(tmp_path)
-    torch.manual_seed(0)
-    seen, corners = set(), set()
-    for _ in range(600):
-        crop = data[0].int()
-        assert crop.shape == (3, 16, 16)
-        place = crop[0] + 256 * crop[1]  # each pixel names where it came from
-        seen.add((int(place[0, 1] - place[0, 0]), int(place[1, 0] - place[0, 0])))
-        corners.add(int(place.min()))
-    steps = {(dx, dy) for dx in (1, -1) for dy in (20, -20)}
-    assert seen == steps | {(dy, dx) for dx, dy in steps}
-    assert corners == {20 * top + left for top in range(5) for left in range(5)}
-
-
-def test_folders_are_drawn_by_weight_whatever_their_size(folder, tmp_path):
-    write(tmp_path / "one" / "visible" / "x.png", noise(0))
-    write(tmp_path / "one" / "infrared" / "x.png", noise(1))
-    data = pairs(folder, Folder(path=tmp_path / "one", weight=3))
-    assert data.weights == pytest.approx([1 / 3, 1 / 3, 1 / 3, 3])
+def test_a_frame_that_is_too_small_is_refused(folder):
+    assert len(read(folder, smallest=24)[0]) == 3
+    with pytest.raises(UserError, match="32x24, smaller than 25x25"):
+        read(folder, smallest=25)

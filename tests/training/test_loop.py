@@ -1,8 +1,10 @@
-"""A tiny run from recipe to weights, stopped and resumed, and the command line around it."""
+"""A tiny run from recipe to weights, and the command line around it."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -10,40 +12,16 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ship_deploy.errors import UserError
 from training.checkpoints import load_network
-from training.config import Config, Optimiser
-from training.loop import learning_rate_share, train
+from training.config import Optimiser
+from training.loop import Fusion, learning_rate_share, train
 from training.saliency import mask
 
 REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-
-
-@pytest.fixture(scope="module")
-def pairs(tmp_path_factory) -> Path:
-    """Two pairs of blurred noise."""
-    folder = tmp_path_factory.mktemp("pairs")
-    random = np.random.default_rng(0)
-    for kind in ("visible", "infrared"):
-        (folder / kind).mkdir()
-        for stem in ("a", "b"):
-            noise = cv2.GaussianBlur(random.random((32, 40), np.float32), (0, 0), 3)
-            image = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
-            assert cv2.imwrite(str(folder / kind / f"{stem}.png"), image)
-    return folder
-
-
-def recipe(pairs: Path, runs: Path, iterations: int = 4, resume: bool = False, **more) -> Config:
-    return Config.model_validate(
-        {
-            "run": {"name": "tiny", "folder": runs, "save_every": 2, "resume": resume},
-            "data": {"folders": [{"path": pairs}], "crop": 16, "batch": 2},
-            "network": {"channels": 4, "interactions": 1, "orders": 1},
-            "optimiser": {"iterations": iterations, "learning_rate": 1e-2, "average": 0.5, **more},
-        }
-    )
 
 
 def step_of(weights: Path) -> str:
@@ -52,10 +30,11 @@ def step_of(weights: Path) -> str:
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_a_run_learns_and_leaves_weights_that_load(pairs, tmp_path, precision):
+def test_a_run_learns_and_leaves_weights_that_load(pairs, recipe, precision):
     losses = []
     for iterations in (1, 30):
-        weights = train(recipe(pairs, tmp_path / str(iterations), iterations, precision=precision))
+        optimiser = {"iterations": iterations, "precision": precision}
+        weights = train(recipe(run={"name": str(iterations)}, optimiser=optimiser))
         assert step_of(weights) == str(iterations)
         network = load_network(weights)
         assert network.config == {"channels": 4, "interactions": 1, "orders": 1}
@@ -70,16 +49,23 @@ def test_a_run_learns_and_leaves_weights_that_load(pairs, tmp_path, precision):
     assert losses[1] < losses[0] / 2
 
 
-def test_a_run_is_repeatable(pairs, tmp_path):
-    first, second = (
-        load_network(train(recipe(pairs, tmp_path / name))).state_dict() for name in "ab"
-    )
+def test_a_run_is_repeatable(recipe):
+    first, second = (load_network(train(recipe(run={"name": name}))).state_dict() for name in "ab")
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_the_average_is_kept_apart_from_the_weights_in_training(pairs, tmp_path):
-    folder = train(recipe(pairs, tmp_path)).parent
-    checkpoint = torch.load(folder / "last.ckpt", weights_only=False)
+def test_augmentation_and_the_seed_reach_the_run(recipe):
+    plain, augmented, other = (
+        load_network(train(recipe(run={"name": name, "seed": seed}, augmentation=changes)))
+        for name, seed, changes in (("a", 0, {}), ("b", 0, {"noise": 20}), ("c", 1, {}))
+    )
+    assert not torch.equal(plain.output.weight, augmented.output.weight)
+    assert not torch.equal(plain.output.weight, other.output.weight)
+
+
+def test_the_average_is_kept_apart_from_the_weights_in_training(recipe):
+    folder = train(recipe()).parent
+    checkpoint = torch.load(folder / "last.ckpt", weights_only=True)
     average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
     exported = load_network(folder / "ema.safetensors").state_dict()
     for key, tensor in exported.items():
@@ -89,26 +75,63 @@ def test_the_average_is_kept_apart_from_the_weights_in_training(pairs, tmp_path)
         assert exported[f"merge.mixing.{name}"].abs().unique().tolist() in ([0, 1], [1])
 
 
-def test_a_run_resumes_where_it_was_saved(pairs, tmp_path):
-    train(recipe(pairs, tmp_path, iterations=4))
-    weights = train(recipe(pairs, tmp_path, iterations=7, resume=True))
-    assert step_of(weights) == "7"
-    checkpoint = torch.load(weights.with_name("last.ckpt"), weights_only=False)
-    assert checkpoint["optimizer_states"][0]["state"][0]["step"] == 6
+def test_gradients_are_clipped_together(recipe):
+    fusion = Fusion(recipe(optimiser={"clip": 0.5}))
+    fusion.log = lambda *_: None
+    for parameter in fusion.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    fusion.configure_gradient_clipping(None, None, None)
+    squares = [parameter.grad.square().sum() for parameter in fusion.parameters()]
+    assert torch.stack(squares).sum().sqrt().item() == pytest.approx(0.5, rel=1e-4)
 
 
-def test_a_run_is_never_overwritten_by_mistake(pairs, tmp_path):
-    weights = train(recipe(pairs, tmp_path))
-    before = weights.read_bytes()
-    with pytest.raises(UserError, match=r"holds a run; go on with run\.resume=true"):
-        train(recipe(pairs, tmp_path))
-    assert weights.read_bytes() == before
+def test_fp16_trains_with_finite_gradients(recipe):
+    """What 16-mixed does on a GPU, but for the scaling; the CPU knows the type, too."""
+    torch.manual_seed(0)
+    fusion = Fusion(recipe())
+    fusion.log = fusion.log_dict = lambda *_, **__: None
+    batch = torch.randint(0, 256, (2, 4, 32, 32), dtype=torch.uint8)
+    losses = []
+    for enabled in (False, True):
+        fusion.zero_grad()
+        with torch.autocast("cpu", torch.float16, enabled=enabled):
+            loss = fusion.training_step(batch, 0)
+        (loss * 256).backward()
+        assert all(parameter.grad.isfinite().all() for parameter in fusion.parameters())
+        losses.append(loss.item())
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)
 
 
-def test_nothing_to_resume_is_a_user_error(pairs, tmp_path):
-    with pytest.raises(UserError, match="nothing to resume"):
-        train(recipe(pairs, tmp_path, resume=True))
-    assert not any(tmp_path.iterdir())
+def test_the_compiled_network_is_an_option(recipe):
+    assert Fusion(recipe(run={"compile": True})).network._compiled_call_impl is not None
+    assert Fusion(recipe()).network._compiled_call_impl is None
+
+
+def test_denormals_are_flushed(recipe):
+    tiny = torch.tensor([1e-38])
+    assert (tiny / 1000).item() > 0
+    train(recipe(optimiser={"iterations": 1}))
+    assert (tiny / 1000).item() == 0
+
+
+def test_loss_pace_and_learning_rate_are_logged(recipe):
+    folder = train(recipe(optimiser={"iterations": 20})).parent
+    events = EventAccumulator(str(folder)).Reload()
+    wanted = {"loss", "loss/mask", "loss/intensity", "loss/gradient", "images/s", "lr-Adam"}
+    assert wanted <= set(events.Tags()["scalars"])
+    assert all(event.value > 0 for event in events.Scalars("images/s"))
+
+
+def test_the_bar_shows_loss_pace_and_time_left(recipe, capsys):
+    train(recipe(optimiser={"iterations": 12}))
+    resumed = recipe(run={"resume": True}, optimiser={"iterations": 30})
+    before = capsys.readouterr().out
+    assert "12/12" in before and "loss=" in before and "images/s=" in before
+    train(resumed)
+    shown = capsys.readouterr().out
+    assert "20/30 [" in shown and "30/30 [" in shown
+    assert "12/12" not in shown and "2/30" not in shown.replace("12/30", "")
 
 
 def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
@@ -121,28 +144,98 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
     assert share[10:111] == sorted(share[10:111], reverse=True)
 
 
-def command(*arguments: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    call = [sys.executable, "-m", "training", *map(str, arguments)]
-    return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True)
+def test_a_run_is_never_overwritten_by_mistake(recipe):
+    weights = train(recipe())
+    before = weights.read_bytes()
+    with pytest.raises(UserError, match=r"holds a run; go on with run\.resume=true"):
+        train(recipe())
+    assert weights.read_bytes() == before
 
 
-def test_command_line_trains(pairs, tmp_path):
-    config = recipe(pairs, Path("runs"))
+def refuse(config, message: str) -> None:
+    with pytest.raises(UserError, match=message) as raised:
+        train(config)
+    assert "\n" not in str(raised.value)
+    assert not config.run.folder.joinpath(config.run.name).exists()
+
+
+def test_nothing_to_resume_is_a_user_error(recipe):
+    refuse(recipe(run={"resume": True}), "nothing to resume")
+
+
+def test_a_missing_folder_stops_a_run_before_any_work(recipe, tmp_path):
+    missing = tmp_path / "none"
+    refuse(recipe(data={"folders": [{"path": missing}]}), "data.folders: .*none: no such folder")
+    refuse(recipe(validation={"folders": [missing]}), "validation.folders: .*none: no such folder")
+
+
+def test_a_machine_that_cannot_do_what_is_asked_is_named(recipe, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    refuse(recipe(run={"accelerator": "gpu", "devices": 2}), "run.devices: 2, .* 1 GPUs")
+    refuse(recipe(optimiser={"precision": "16-mixed"}), "optimiser.precision: 16-mixed needs a GPU")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refuse(recipe(), r"run.devices \* run.nodes: 1, but 2 processes were started")
+
+
+def start(*arguments: object, folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "training", *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def command(*arguments: object, folder: Path) -> tuple[int, str, str]:
+    process = start(*arguments, folder=folder)
+    stdout, stderr = process.communicate(timeout=120)
+    return process.returncode, stdout, stderr
+
+
+def test_command_line_trains(recipe, tmp_path):
+    config = recipe(run={"folder": "runs"})
     (tmp_path / "tiny.yaml").write_text(config.model_dump_json())  # JSON is YAML
-    done = command("tiny.yaml", "optimiser.iterations=2", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "runs/tiny/ema.safetensors"
+    code, stdout, stderr = command("tiny.yaml", "optimiser.iterations=2", folder=tmp_path)
+    assert code == 0, stderr
+    assert stdout.splitlines()[-1] == "runs/tiny/ema.safetensors"
     assert step_of(tmp_path / "runs" / "tiny" / "ema.safetensors") == "2"
 
 
+def test_ctrl_c_ends_a_run_with_its_checkpoint_whole(recipe, tmp_path):
+    config = recipe(run={"folder": "runs"}, optimiser={"iterations": 1_000_000})
+    (tmp_path / "tiny.yaml").write_text(config.model_dump_json())
+    process, run = start("tiny.yaml", folder=tmp_path), tmp_path / "runs" / "tiny"
+    while not (run / "last.ckpt").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "interrupted; what was finished is kept" in stderr
+    assert "Traceback" not in stderr
+    assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] >= 2
+    assert not list(run.glob(".*"))
+
+
 def test_command_line_writes_masks(pairs, tmp_path):
-    done = command("saliency", pairs / "visible", "-o", "masks/new", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+    code, _, stderr = command("saliency", pairs / "visible", "-o", "masks/new", folder=tmp_path)
+    assert code == 0, stderr
     written = sorted((tmp_path / "masks" / "new").iterdir())
     assert [path.name for path in written] == ["a.png", "b.png"]
     source = cv2.imread(str(pairs / "visible" / "b.png"), 0)
     np.testing.assert_array_equal(cv2.imread(str(written[1]), -1), mask(source))
+
+
+def test_masks_of_one_name_are_refused(pairs, tmp_path):
+    for suffix in ("png", "bmp"):
+        image = cv2.imread(str(pairs / "visible" / "a.png"), 0)
+        assert cv2.imwrite(str(tmp_path / f"a.{suffix}"), image)
+    code, _, stderr = command("saliency", tmp_path, "-o", tmp_path / "masks", folder=tmp_path)
+    assert code == 1
+    assert "two images of one name" in stderr
+    assert not (tmp_path / "masks").exists()
 
 
 @pytest.mark.parametrize(
@@ -154,8 +247,8 @@ def test_command_line_writes_masks(pairs, tmp_path):
     ],
 )
 def test_command_line_says_what_is_wrong(tmp_path, arguments, code, message):
-    done = command(*arguments, folder=tmp_path)
-    assert done.returncode == code
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    returned, _, stderr = command(*arguments, folder=tmp_path)
+    assert returned == code
+    assert message in stderr
+    assert "Traceback" not in stderr
     assert not any(tmp_path.iterdir())

@@ -81,6 +81,20 @@ def test_ssim_term_is_zero_for_equal_images_and_grows_with_noise():
     assert losses.dissimilarity(torch.rand(1, 1, 16, 16), image, image) > 0.3
 
 
+def test_ssim_term_of_flat_images():
+    """Without contrast only luminance counts: (2ab + c1) / (a^2 + b^2 + c1), c1 = 0.01^2."""
+    fused, visible, infrared = (torch.full((1, 1, 16, 16), v) for v in (0.4, 0.8, 0.2))
+    similar = [(2 * 0.4 * b + 1e-4) / (0.16 + b * b + 1e-4) for b in (0.8, 0.2)]
+    loss = losses.dissimilarity(fused, visible, infrared).item()
+    assert loss == pytest.approx(1 - sum(similar) / 2, abs=1e-4)
+
+
+def test_published_gradient_of_a_step():
+    """Sobel of a step of 0.6 is 4 * 0.6 on two of eight columns, and the fused frame has none."""
+    loss = losses.published_gradient(flat(0.5), step(0.2, 0.8), step(0.2, 0.3)).item()
+    assert loss == pytest.approx(4 * 0.6 * 2 / 8)
+
+
 def test_defaults_are_the_published_loss():
     torch.manual_seed(0)
     images = torch.rand(4, 2, 1, 16, 16)

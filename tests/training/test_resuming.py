@@ -1,0 +1,192 @@
+"""Runs that are killed, at any moment, and go on as if nothing had happened."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from ship_deploy.errors import UserError
+from training.checkpoints import load_network
+from training.config import Config
+from training.loop import Fusion, train
+
+REPOSITORY = Path(__file__).parents[2]
+ITERATIONS, EVERY = 11, 3
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+
+
+def long_recipe(
+    recipe, name: str, workers: int, resume: bool = False, iterations: int = ITERATIONS
+) -> Config:
+    return recipe(
+        run={"name": name, "save_every": EVERY, "resume": resume},
+        data={"workers": workers},
+        optimiser={"iterations": iterations, "warmup": 3},
+        augmentation={"gain": 0.2, "offset": 10, "noise": 5, "polarity": 0.1},
+    )
+
+
+def whole_state(run: Path) -> dict[str, object]:
+    """Everything a run leaves that another step would start from."""
+    state = torch.load(run / "last.ckpt", weights_only=True)
+    return {
+        "weights": state["current_model_state"],
+        "average": state["state_dict"],
+        "averaging": state["averaging_state"],
+        "optimiser": state["optimizer_states"],
+        "schedule": state["lr_schedulers"],
+        "random": state["random"],
+        "step": state["global_step"],
+        "exported": load_network(run / "ema.safetensors").state_dict(),
+    }
+
+
+def same(left: object, right: object) -> bool:
+    if isinstance(left, torch.Tensor):
+        return torch.equal(left, right)
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return left == right
+
+
+def train_until(moment: str, config: Config) -> None:
+    """Train in this process, which is killed the n-th time that `moment`, "event n", comes."""
+    os.setsid()  # its workers are to die with it, and are forked, as they usually are on Linux
+    multiprocessing.set_start_method("fork", force=True)
+    torch.set_num_threads(1)
+    event, _, number = moment.partition(" ")
+    count = 0
+
+    def fatal(function, before: bool):
+        def wrapped(*arguments, **options):
+            nonlocal count
+            count += 1
+            if count == int(number) and before:
+                os.killpg(0, signal.SIGKILL)
+            result = function(*arguments, **options)
+            if count == int(number):
+                os.killpg(0, signal.SIGKILL)
+            return result
+
+        return wrapped
+
+    match event:
+        case "forward":
+            Fusion.training_step = fatal(Fusion.training_step, before=False)
+        case "update":  # the weights have changed, their average has not
+            torch.optim.Adam.step = fatal(torch.optim.Adam.step, before=False)
+        case "write":  # a temporary file is there and not yet flushed
+            os.fsync = fatal(os.fsync, before=True)
+        case "rename":  # the file has its name, the folder is not yet flushed
+            os.replace = fatal(os.replace, before=False)
+    train(config)
+
+
+def kill(moment: str, config: Config) -> None:
+    """Train in a process of its own until the moment comes; `never` lets it finish."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training.loop"])  # imports take seconds, once
+    process = context.Process(target=train_until, args=(moment, config))
+    process.start()
+    process.join(60)
+    expected = 0 if moment.startswith("never") else -signal.SIGKILL
+    assert process.exitcode == expected, moment
+
+
+@pytest.fixture(params=[0, 2], ids=["no workers", "2 workers"])
+def workers(request) -> int:
+    return request.param
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_bits(recipe, tmp_path, workers):
+    train(long_recipe(recipe, "whole", 0))
+    torch.rand(5)  # whatever the generators hold by now, a resumed run has its own state
+    kill("update 5", long_recipe(recipe, "killed", workers))  # after the one saving at 3
+    for moment, step in (
+        ("forward 3", 3),  # of step 6, so that the steps after 3 go to waste a second time
+        ("write 3", 3),  # into a temporary last.ckpt of step 6; ema.safetensors has its own
+        ("rename 2", 6),  # last.ckpt of step 6
+        ("write 1", 6),  # into a temporary ema.safetensors of step 9
+        ("rename 1", 6),  # ema.safetensors of step 9, whose last.ckpt never comes
+        ("update 4", 9),
+    ):
+        kill(moment, long_recipe(recipe, "killed", workers, resume=True))
+        state = torch.load(tmp_path / "killed" / "last.ckpt", weights_only=True)
+        assert state["global_step"] == step, moment
+        load_network(tmp_path / "killed" / "ema.safetensors")
+    kill("never 0", long_recipe(recipe, "killed", workers, resume=True))
+    whole, killed = whole_state(tmp_path / "whole"), whole_state(tmp_path / "killed")
+    assert whole["step"] == ITERATIONS
+    for part in whole:
+        assert same(whole[part], killed[part]), part
+    assert not list((tmp_path / "killed").glob(".*")), "half-written files are cleared away"
+
+
+def test_a_kill_from_outside_at_an_arbitrary_moment(recipe, tmp_path):
+    """The same from the command line: nothing in the process knows that it will be killed."""
+    train(long_recipe(recipe, "whole", 0, iterations=60))
+    config = long_recipe(recipe, "killed", 2, iterations=60)
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training", "recipe.yaml"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (tmp_path / "killed" / "last.ckpt").exists() and process.poll() is None:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    train(long_recipe(recipe, "killed", 0, resume=True, iterations=60))
+    assert same(whole_state(tmp_path / "whole"), whole_state(tmp_path / "killed"))
+
+
+def test_a_run_can_be_made_longer(recipe):
+    train(recipe(optimiser={"iterations": 4}))
+    weights = train(recipe(run={"resume": True}, optimiser={"iterations": 7}))
+    state = torch.load(weights.with_name("last.ckpt"), weights_only=True)
+    assert state["global_step"] == 7
+    assert state["optimizer_states"][0]["state"][0]["step"] == 7
+
+
+def test_a_finished_run_is_left_as_it_is(recipe):
+    weights = train(recipe())
+    before = weights.read_bytes(), weights.with_name("last.ckpt").read_bytes()
+    assert train(recipe(run={"resume": True})) == weights
+    assert (weights.read_bytes(), weights.with_name("last.ckpt").read_bytes()) == before
+
+
+def test_random_states_are_restored(recipe):
+    fusion = Fusion(recipe())
+    checkpoint = {}
+    fusion.on_save_checkpoint(checkpoint)
+    drawn = torch.rand(3)
+    fusion.on_load_checkpoint(checkpoint)
+    assert torch.equal(torch.rand(3), drawn)
+
+
+def test_another_network_cannot_go_on(recipe):
+    train(recipe())
+    with pytest.raises(UserError, match=r"network: the run to resume has .*'channels': 4"):
+        train(recipe(run={"resume": True}, network={"channels": 6}))
+
+
+def test_a_damaged_checkpoint_is_named_and_kept(recipe, tmp_path):
+    train(recipe())
+    last = tmp_path / "tiny" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"last\.ckpt: not a readable checkpoint") as raised:
+        train(recipe(run={"resume": True}))
+    assert "\n" not in str(raised.value)
+    assert len(last.read_bytes()) == 1000

@@ -1,0 +1,27 @@
+"""The moving average of the weights, which is what a run is judged by and leaves behind."""
+
+from lightning.pytorch.callbacks import WeightAveraging
+from torch import Tensor
+
+from training.networks import SHIP
+
+
+class AveragedWeights(WeightAveraging):
+    """Averages the weights after every step.
+
+    Args:
+        decay: of the moving average, once there is a past; at first the average forgets faster.
+    """
+
+    def __init__(self, decay: float) -> None:
+        def blend(average: Tensor, weight: Tensor, step: Tensor | int) -> Tensor:
+            return average.lerp(weight, max(1 - decay, 9 / (10 + int(step))))
+
+        super().__init__(use_buffers=False, avg_fn=blend)
+
+    @property
+    def network(self) -> SHIP:
+        """The network with the averaged weights, from the start of the training on."""
+        assert self._average_model is not None
+        network: SHIP = self._average_model.module.network
+        return network

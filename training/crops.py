@@ -1,0 +1,128 @@
+"""What each step of a training run sees: a pure function of the seed, the step and the place in it.
+
+So nothing has to be remembered to go on with a run, and the number of processes that crop, or of
+devices that share a batch, does not change what is drawn.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from typing_extensions import override
+
+from training.config import Augmentation, Data
+from training.data import read_folders
+
+Place = tuple[int, int]  # step of the run, place in its batch
+
+
+class Crops(Dataset[Tensor]):
+    """Random crops of aligned pairs: turned, flipped and photometrically augmented.
+
+    A crop is (4, crop, crop) uint8: the luminance, the infrared frame that the losses compare with,
+    the saliency of the luminance, and the infrared frame that the network sees, which has noise.
+
+    Attributes:
+        frames: of every pair, (3, H, W) uint8: luminance, infrared, saliency.
+        chances: of drawing each pair; they sum to one.
+
+    Raises:
+        UserError: the folders cannot be used.
+    """
+
+    def __init__(self, data: Data, augmentation: Augmentation, seed: int) -> None:
+        folders = read_folders("data.folders", [folder.path for folder in data.folders], data.crop)
+        self.frames = [pair.frames for pairs in folders for pair in pairs]
+        weights = [
+            folder.weight / len(pairs)
+            for folder, pairs in zip(data.folders, folders, strict=True)
+            for _ in pairs
+        ]
+        self.chances = np.array(weights) / sum(weights)
+        self.size = data.crop
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __getitem__(self, place: Place) -> Tensor:
+        rng = np.random.default_rng((self.seed, *place))
+        frames = self.frames[rng.choice(len(self.frames), p=self.chances)].numpy()
+        top, left = (rng.integers(side - self.size + 1) for side in frames.shape[1:])
+        crop = frames[:, top : top + self.size, left : left + self.size]
+        if rng.integers(2):
+            crop = crop[:, :, ::-1]
+        luminance, infrared, saliency = np.rot90(crop, rng.integers(4), axes=(1, 2))
+        infrared, seen = augment(infrared, self.augmentation, rng)
+        return torch.from_numpy(np.stack([luminance, infrared, saliency, seen]))
+
+
+class Steps(Sampler[list[Place]]):
+    """The batches of a run from one step on, without end; of each batch, one process's share.
+
+    Args:
+        first: the step to begin with, counted from 0.
+        batch: crops of one step, a multiple of `processes`.
+        process: which of the `processes` that share every batch.
+        processes: how many there are.
+    """
+
+    def __init__(self, first: int, batch: int, process: int = 0, processes: int = 1) -> None:
+        self.first = first
+        self.places = range(process, batch, processes)
+
+    def __iter__(self) -> Iterator[list[Place]]:
+        for step in itertools.count(self.first):
+            yield [(step, place) for place in self.places]
+
+
+class Batches(LightningDataModule):
+    """The batches of a run, from the step that its trainer has come to."""
+
+    def __init__(self, crops: Crops, data: Data) -> None:
+        super().__init__()
+        self.crops = crops
+        self.data = data
+
+    @override
+    def train_dataloader(self) -> DataLoader[Tensor]:
+        trainer = self.trainer
+        assert trainer is not None
+        share = trainer.global_rank, trainer.world_size
+        return DataLoader(
+            self.crops,
+            batch_sampler=Steps(trainer.global_step, self.data.batch, *share),
+            num_workers=self.data.workers,
+            pin_memory=trainer.strategy.root_device.type == "cuda",
+            generator=torch.Generator(),  # leaves the global one alone
+        )
+
+
+def augment(
+    infrared: NDArray[np.uint8], settings: Augmentation, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What another thermal camera might have made of a scene.
+
+    Gain, offset and polarity are a matter of rendering, so the fused frame is to show them. Noise
+    is not: a loss that asked for the steeper source would have the network keep every grain.
+
+    Returns:
+        The frame as rendered, and the same with noise; both of the shape of `infrared`.
+    """
+    frame = infrared.astype(np.float32)
+    if settings.gain:
+        widest = np.log1p(settings.gain)
+        frame = (frame - 127.5) * np.exp(rng.uniform(-widest, widest)) + 127.5
+    if settings.offset:
+        frame = frame + rng.uniform(-settings.offset, settings.offset)
+    if settings.polarity and rng.random() < settings.polarity:
+        frame = 255 - frame
+    noisy = frame
+    if settings.noise:
+        grain = rng.standard_normal(frame.shape, np.float32)
+        noisy = frame + rng.uniform(0, settings.noise) * grain
+    rendered, seen = (np.clip(image.round(), 0, 255).astype(np.uint8) for image in (frame, noisy))
+    return rendered, seen
