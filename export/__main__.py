@@ -23,23 +23,32 @@ def export(
     precision: Annotated[
         list[str], typer.Option(help="fp32 or fp16; may be given again, for both")
     ] = DEFAULT,
+    engine: Annotated[
+        bool, typer.Option("--engine", help="build a TensorRT engine of each model too")
+    ] = False,
 ) -> None:
     """Export a checkpoint to ONNX and verify the result against the reference network.
 
     Writes NAME.onnx (8-bit frames in, 8-bit frames out) and NAME.luminance.onnx (floats, for
     verification), and the same as NAME.fp16 in FP16. Writes nothing if any is out of tolerance.
+    With --engine also NAME.engine, for the sizes and GPUs that `ship-deploy build` takes unasked.
     """
     if (height is None) != (width is None):
         raise typer.BadParameter("give both --height and --width, or neither")
     size = None if height is None or width is None else (height, width)
     steps = Console(stderr=True, highlight=False, soft_wrap=True)
     with steps.status("Importing torch and ONNX"):
+        from export.build import Graph
         from export.models import export_models
         from export.precision import Precision
+        from ship_deploy.building import build_file
+        from ship_deploy.engines.flavour import load
 
     if unknown := set(precision) - {p.value for p in Precision}:
         raise typer.BadParameter(f"unknown precision {min(unknown)}, expected fp32 or fp16")
     precisions = [p for p in Precision if p.value in precision]
+    if engine:
+        load()  # rather fail now than after the export
     models = export_models(checkpoint, output, size, precisions, steps.print)
     table = Table(title=f"{checkpoint} -> {output}", title_justify="left")
     for heading in ("model", "MB", "size", "PSNR", "raw error", "8 bits: off", "off > 1"):
@@ -56,6 +65,9 @@ def export(
             f"{f.far_off:.3%}",
         )
     Console(highlight=False).print(table)
+    for model in models if engine else ():
+        if model.graph is Graph.FRAMES:
+            build_file(model.path, model.path.with_suffix(".engine"))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ class Model:
     """A model that was written."""
 
     path: Path
+    graph: Graph
     precision: Precision
     fidelity: verify.Fidelity
 
@@ -86,7 +87,7 @@ def export_models(
                 checkpoint_digest=digest(checkpoint),
                 fidelity=json.dumps(asdict(fidelity)),
             )
-            models.append(Model(path, precision, fidelity))
+            models.append(Model(path, graph, precision, fidelity))
     make_folder(output)
     for path, content in contents.items():
         write_atomically(path, content)

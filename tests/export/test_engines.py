@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from export.__main__ import app
 from export.build import Graph, build, finish
 from export.precision import Precision
 from ship_deploy.artifact import read_artifact
 from ship_deploy.engines.builder import build_engine
 from ship_deploy.engines.flavour import load
+from ship_deploy.engines.passport import read_whole
 from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import make_recipe
 from training.checkpoints import load_network
@@ -41,3 +44,11 @@ def test_small_network_of_any_size(small_checkpoint, tmp_path):
 
 def test_shipped_network_of_any_size(tmp_path):
     assert engine(SHIPPED, tmp_path, None, *ANY) > 0
+
+
+def test_models_and_engines_in_one_go(small_checkpoint, tmp_path):
+    options = ["--height", "48", "--width", "64", "--precision", "fp16", "--engine"]
+    result = CliRunner().invoke(app, [str(small_checkpoint), "-o", str(tmp_path), *options])
+    assert result.exit_code == 0, result.output
+    assert read_whole(tmp_path / "small.fp16.engine")[1].recipe.metadata["precision"] == "fp16"
+    assert not (tmp_path / "small.fp16.luminance.engine").exists()
