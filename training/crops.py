@@ -96,6 +96,8 @@ class Batches(LightningDataModule):
             self.crops,
             batch_sampler=Steps(trainer.global_step, self.data.batch, *share),
             num_workers=self.data.workers,
+            # Forked, workers share the frames, and notice when the run is killed.
+            multiprocessing_context="fork" if self.data.workers else None,
             pin_memory=trainer.strategy.root_device.type == "cuda",
             generator=torch.Generator(),  # leaves the global one alone
         )

@@ -60,8 +60,7 @@ def same(left: object, right: object) -> bool:
 
 def train_until(moment: str, config: Config) -> None:
     """Train in this process, which is killed the n-th time that `moment`, "event n", comes."""
-    os.setsid()  # its workers are to die with it, and are forked, as they usually are on Linux
-    multiprocessing.set_start_method("fork", force=True)
+    os.setsid()  # its workers are to die with it
     torch.set_num_threads(1)
     event, _, number = moment.partition(" ")
     count = 0
