@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,7 @@ class PyCuda:
             raise UserError(f"PyCUDA does not load: pip install pycuda ({error})") from error
         self._driver: Any = driver
         driver.init()
-        # One object for all threads: PyCUDA compares contexts by it.
-        self._context = driver.Device(device).retain_primary_context()
+        self._context = _context(driver.Device(device))
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -72,3 +72,10 @@ class PyCuda:
     def capture(self, stream: Stream, enqueue: Callable[[], None]) -> Callable[[], None]:
         """PyCUDA cannot."""
         raise NotImplementedError("PyCUDA has no CUDA graphs")
+
+
+@cache
+def _context(device: Any) -> Any:
+    # One object for all threads, for ever: PyCUDA knows contexts by it, and letting go of one
+    # leaves it on the thread's stack.
+    return device.retain_primary_context()

@@ -64,9 +64,10 @@ int cuDeviceGetCount(int *count) { *count = 1; return OK; }
 int cuDeviceGet(int *device, int n) { *device = n; return n ? 101 : OK; }
 int cuDeviceGetName(char *name, int size, int device) { strncpy(name, "Stand-in", size); return OK; }
 int cuDeviceGetAttribute(int *value, int attribute, int device) { /* 75, 76: capability */
-    *value = attribute == 75 ? 8 : attribute == 76 ? 6 : 1;
+    *value = attribute == 75 ? 8 : attribute == 76 ? 6 : 64;
     return OK;
 }
+int cuDeviceComputeCapability(int *major, int *minor, int device) { *major = 8; *minor = 6; return OK; }
 int cuDevicePrimaryCtxRetain(void **context, int device) { *context = &lock; return OK; }
 int cuDevicePrimaryCtxRelease_v2(int device) { return OK; }
 int cuCtxPushCurrent_v2(void *context) { return contexts++ < DEPTH ? OK : INVALID_VALUE; }
