@@ -1,8 +1,11 @@
-"""`python -m benchmarks latency|quality|training [...] -o DIR`."""
+"""`python -m benchmarks COMMAND ... -o DIR`; a function here is a command, a file its work."""
 
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,9 +15,16 @@ from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL
 
+if TYPE_CHECKING:
+    from benchmarks.models import Models
+
 SIZES = ["256x320", "480x640"]
+GPU_SIZES = ["256x320", "480x640", "768x1024", "1080x1920"]
+SCALES = [*GPU_SIZES, "2160x3840"]
+BATCHES = [1, 2, 4, 8, 16]
 PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", f"bundled={BUNDLED_MODEL}"]
+DRIFT = {"fp32": 1e-4, "fp16": 1e-2}  # relative error of a layer that is worth a look
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
 
 app = typer.Typer(
@@ -23,6 +33,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=console.EPILOG,
 )
+_steps = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="folder for all that is written")]
+Checkpoint = Annotated[Path, typer.Option(help=".safetensors or .pth; the shipped one by default")]
+Data = Annotated[list[Path], typer.Argument(help="folders with visible/ and infrared/")]
+Sizes = Annotated[list[str], typer.Option(help="HEIGHTxWIDTH; may be given again")]
+Keys = Annotated[
+    list[str], typer.Option("--candidate", help="such as onnxruntime-cpu-fp32; may be given again")
+]
+Folder = Annotated[
+    Path | None, typer.Option("--models", help="keeps models and engines, for the next time")
+]
 
 
 @app.callback()
@@ -32,18 +54,125 @@ def describe() -> None:
 
 @app.command()
 def latency(
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
-    checkpoint: Annotated[Path, typer.Argument(help="the shipped one if not given")] = CHECKPOINT,
-    size: Annotated[list[str], typer.Option(help="HEIGHTxWIDTH; may be given again")] = SIZES,
-    rounds: Annotated[int, typer.Option(min=1, help="counted runs of each candidate")] = 7,
+    output: Output,
+    checkpoint: Checkpoint = CHECKPOINT,
+    size: Sizes = SIZES,
+    candidate: Keys = [],  # noqa: B006
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    rounds: Annotated[int, typer.Option(min=1, help="counted calls of each candidate")] = 15,
+    models: Folder = None,
 ) -> None:
-    """Time one frame in ONNX Runtime on the CPU, against the reference network in PyTorch."""
+    """Time one frame in all engines of a device, in turns, against PyTorch. Leave it alone."""
+    if device not in ("cpu", "cuda"):
+        raise typer.BadParameter(f"device is {device!r}, expected cpu or cuda")
     sizes = [_size(text) for text in size]
-    with Console(stderr=True).status("Exporting and timing; leave the machine alone"):
+    with _models(checkpoint, models) as made:
+        from benchmarks.candidates import FOR_LATENCY, choose
         from benchmarks.latency import run
 
-        table = run(checkpoint, output, sizes, rounds)
+        chosen = choose(candidate, FOR_LATENCY[device])
+        Console().print(Markdown(run(made, chosen, output, sizes, rounds)))
+
+
+@app.command()
+def scaling(
+    output: Output,
+    checkpoint: Checkpoint = CHECKPOINT,
+    size: Sizes = SCALES,
+    batch: Annotated[list[int], typer.Option(min=1, help="frames of a call")] = BATCHES,
+    batch_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames in batches")] = "256x320",
+    candidate: Keys = ["onnxruntime-cpu-fp32"],  # noqa: B006
+    models: Folder = None,
+) -> None:
+    """Time and memory by size and by batch, with a plot. Leave the machine alone."""
+    sizes = [_size(text) for text in size]
+    with _models(checkpoint, models) as made:
+        from benchmarks.candidates import FOR_LATENCY, choose
+        from benchmarks.scaling import run
+
+        chosen = choose(candidate, [c for some in FOR_LATENCY.values() for c in some])
+        Console().print(Markdown(run(made, chosen, output, sizes, batch, _size(batch_size))))
+
+
+@app.command()
+def fidelity(
+    data: Data,
+    output: Output,
+    checkpoint: Checkpoint = CHECKPOINT,
+    candidate: Keys = [],  # noqa: B006
+    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
+    made: Annotated[bool, typer.Option(help="made-up frames too: black, noise, full HD")] = True,
+    models: Folder = None,
+) -> None:
+    """Compare all that runs here with the reference network; fails if any is out of tolerance."""
+    with _models(checkpoint, models) as folder:
+        from benchmarks.candidates import FOR_FIDELITY, choose
+        from benchmarks.fidelity import run
+
+        chosen = choose(candidate, FOR_FIDELITY)
+        Console().print(Markdown(run(folder, chosen, data, output, limit, made)))
+
+
+@app.command()
+def layers(
+    data: Annotated[Path, typer.Argument(help="folder with visible/ and infrared/")],
+    output: Output,
+    checkpoint: Checkpoint = CHECKPOINT,
+    candidate: Annotated[str, typer.Option(help="what to look into")] = "onnxruntime-cpu-fp16",
+    pair: Annotated[str | None, typer.Option(help="name of the pair; the first by default")] = None,
+    limit: Annotated[
+        float | None, typer.Option(help="relative error; by default 1e-4, or 1e-2 for FP16")
+    ] = None,
+) -> None:
+    """Find the first layer of a graph that drifts away from the FP32 network."""
+    with _steps.status("Importing, exporting, comparing"):
+        from benchmarks.candidates import FOR_FIDELITY, choose
+        from benchmarks.layers import run
+        from benchmarks.pairs import real_pairs
+
+        (chosen,) = choose([candidate], FOR_FIDELITY)
+        found = [p for p in real_pairs(data) if pair in (None, p.name)]
+        if not found:
+            raise UserError(f"{data}: no pair is called {pair}")
+        bound = limit or DRIFT[chosen.precision]
+        table = run(checkpoint, chosen, found[0], output, bound)
     Console().print(Markdown(table))
+
+
+@app.command()
+def narrowing(
+    data: Data,
+    output: Output,
+    checkpoint: Checkpoint = CHECKPOINT,
+    limit: Annotated[int, typer.Option(min=1, help="pairs of each folder")] = 2,
+) -> None:
+    """Measure what each part costs in FP16, in dB and in bytes, on crops of real frames."""
+    from benchmarks.narrowing import run
+
+    Console().print(Markdown(run(checkpoint, data, output, limit)))
+
+
+@app.command()
+def gpu(
+    output: Output,
+    data: Annotated[
+        list[Path], typer.Argument(help="folders with visible/ and infrared/, to compare on")
+    ] = [],  # noqa: B006
+    checkpoint: Checkpoint = CHECKPOINT,
+    size: Sizes = GPU_SIZES,
+    rounds: Annotated[int, typer.Option(min=1, help="counted calls of each candidate")] = 100,
+    minutes: Annotated[
+        float, typer.Option(help="after which nothing else is begun to be timed")
+    ] = 6,
+    models: Folder = None,
+) -> None:
+    """Build engines, verify them, time them: all that there is to do on a GPU, unattended."""
+    sizes = [_size(text) for text in size]
+    with _models(checkpoint, models) as made:
+        from benchmarks.gpu import run
+
+        table = run(made, data, output, sizes, rounds, minutes, _steps.print)
+        Console().print(Markdown(table))
 
 
 @app.command()
@@ -51,7 +180,7 @@ def quality(
     data: Annotated[
         list[str], typer.Argument(metavar="[NAME=]DATA...", help="folders with visible/, infrared/")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for all that is written")],
+    output: Output,
     methods: Annotated[
         list[str],
         typer.Option(
@@ -82,7 +211,7 @@ def quality(
 
 @app.command()
 def training(
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
+    output: Output,
     precision: Annotated[
         list[str], typer.Option(help="of our loop; may be given again")
     ] = PRECISIONS,
@@ -94,6 +223,27 @@ def training(
     from benchmarks.training_speed import run
 
     Console().print(Markdown(run(output, precision, crop, batch, rounds)))
+
+
+@app.command()
+def report() -> None:
+    """Write README's tables, and those beside the results, from the committed JSON."""
+    with _steps.status("Importing"):
+        from benchmarks.report import write
+    for path in write():
+        print(path)
+
+
+@contextmanager
+def _models(checkpoint: Path, folder: Path | None) -> "Iterator[Models]":
+    """Where models and engines are put: a folder that stays, or one that goes."""
+    with _steps.status("Importing torch and ONNX"):
+        from benchmarks.models import Models
+    if folder is not None:
+        yield Models(checkpoint, folder)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Models(checkpoint, Path(temporary))
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,177 +1,232 @@
-"""How long one frame takes, camera frame in to fused frame out, each engine beside the others."""
+"""How long one frame takes, from host memory to host memory, each candidate beside the others."""
 
 import gc
-import json
-import statistics
-import subprocess
-import sys
-import tempfile
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 
-from benchmarks import machine
-from export.models import export_models
-from ship_deploy import Fuser
-from ship_deploy.files import make_folder, write_atomically
+from benchmarks import floor, machine, record
+from benchmarks.candidates import BASELINES, Candidate
+from benchmarks.loading import Fuse, load
+from benchmarks.models import Models, Size
+from benchmarks.trial import attempt
+from ship_deploy.errors import UserError
+from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
-from ship_deploy.images import write_png
-from training.checkpoints import digest, load_network
-from training.colour import fuse_frames
+from training.checkpoints import digest
 from training.scenes import render
 
-Candidate = Callable[[Frames, Frames], Frames]
-BASELINE = "PyTorch, eager"
-WARM_UP = 1  # rounds that are not counted
+WARM_UP = 2  # rounds that are not counted
+PERCENTILES = (50, 90, 99)
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one frame, wall clock.
+    """Wall-clock time of one frame, in seconds.
 
     Attributes:
-        candidate: what ran.
-        size: height x width.
-        rounds: counted runs.
-        median: seconds.
-        fastest: seconds.
-        slowest: seconds.
-        speedup: baseline's time over this one's in the same round; median over the rounds.
+        rounds: counted calls.
+        percentiles: p50, p90, p99 and the slowest, of a call: host memory to host memory.
+        on_device: p50 of the same with the frames, and the result, in the device's memory; None on
+            a CPU. What is left of the call is copies.
+        speedup: the baseline's time over this one's in the same round; the median.
         speedup_range: the smallest and the largest of them.
     """
 
-    candidate: str
-    size: str
     rounds: int
-    median: float
-    fastest: float
-    slowest: float
+    percentiles: tuple[float, ...]
+    on_device: float | None
     speedup: float
     speedup_range: tuple[float, float]
 
 
 def measure(
-    candidates: dict[str, Candidate],
-    visible: Frames,
-    infrared: Frames,
+    candidates: Mapping[str, Fuse],
+    frames: tuple[Frames, Frames],
     rounds: int,
-    baseline: str = BASELINE,
-) -> list[Latency]:
+    baseline: str,
+    on_device: Mapping[str, Callable[[], object]] = {},
+) -> dict[str, Latency]:
     """Time candidates in turn, round after round, so that a drifting machine drifts for all.
 
     Args:
         candidates: name -> function from (H, W, 3) and (H, W) to (H, W, 3), uint8.
-        visible: (H, W, 3).
-        infrared: (H, W).
+        frames: (H, W, 3) and (H, W).
         rounds: how often each runs, after the warm-up.
         baseline: the candidate that the others are compared with.
+        on_device: name -> function that fuses a pair which lies on the device, and waits.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    work: dict[tuple[str, bool], Callable[[], object]] = {}
+    for name, fuse in candidates.items():
+        work[name, False] = lambda fuse=fuse: fuse(*frames)
+        if name in on_device:
+            work[name, True] = on_device[name]
+    seconds: dict[tuple[str, bool], list[float]] = {key: [] for key in work}
     for number in range(WARM_UP + rounds):
-        for name, run in candidates.items():
+        for key, call in work.items():
             gc.collect()
             start = time.perf_counter()
-            run(visible, infrared)
+            call()
             if number >= WARM_UP:
-                seconds[name].append(time.perf_counter() - start)
-    results = []
-    for name, times in seconds.items():
-        ratios = [slow / own for slow, own in zip(seconds[baseline], times, strict=True)]
-        height, width = infrared.shape
-        results.append(
-            Latency(
-                candidate=name,
-                size=f"{height}x{width}",
-                rounds=rounds,
-                median=statistics.median(times),
-                fastest=min(times),
-                slowest=max(times),
-                speedup=statistics.median(ratios),
-                speedup_range=(min(ratios), max(ratios)),
-            )
+                seconds[key].append(time.perf_counter() - start)
+    results = {}
+    for name in candidates:
+        times = seconds[name, False]
+        ratios = np.divide(seconds[baseline, False], times)
+        results[name] = Latency(
+            rounds=rounds,
+            percentiles=(*np.percentile(times, PERCENTILES).tolist(), max(times)),
+            on_device=float(np.median(seconds[name, True])) if name in on_device else None,
+            speedup=float(np.median(ratios)),
+            speedup_range=(float(ratios.min()), float(ratios.max())),
         )
     return results
 
 
-def run(checkpoint: Path, output: Path, sizes: list[tuple[int, int]], rounds: int) -> str:
-    """Measure a checkpoint's network and its exported model; write JSON and Markdown.
+def run(
+    models: Models,
+    candidates: Sequence[Candidate],
+    output: Path,
+    sizes: Sequence[Size],
+    rounds: int,
+    deadline: float = math.inf,
+) -> str:
+    """Measure candidates of one device, and write `latency.json` and `latency.md`.
+
+    Each starts in a process of its own first; then all take turns in this one.
+
+    Args:
+        models: what to measure.
+        candidates: those that cannot run are named with the reason.
+        output: folder.
+        sizes: of the frames.
+        rounds: counted calls of each candidate at each size.
+        deadline: on `time.perf_counter`; no candidate is begun later.
 
     Returns:
         The Markdown table.
     """
     make_folder(output)
-    network = load_network(checkpoint)
-    results = []
-    with tempfile.TemporaryDirectory() as folder:
-        model = export_models(checkpoint, Path(folder))[0].path
-        fuser = Fuser(model, backend="onnxruntime", device="cpu")
-        candidates = {BASELINE: _eager(network), "ONNX Runtime": fuser}
-        for height, width in sizes:
-            results += measure(candidates, *render(0, height, width), rounds)
-        memory = {f"{h}x{w}": _peak_memory(model, Path(folder), h, w) for h, w in sizes}
-    record = {
-        "machine": machine.describe(),
-        "checkpoint": checkpoint.name,
-        "checkpoint_digest": digest(checkpoint),
-        "latency": [asdict(result) for result in results],
-        "peak_memory_mib": memory,
-    }
-    table = tabulate(record)
-    write_atomically(output / "latency.json", (json.dumps(record, indent=2) + "\n").encode())
-    write_atomically(output / "latency.md", table.encode())
+    device, say = candidates[0].device, Console(stderr=True, highlight=False, soft_wrap=True).print
+    rates: dict[str, floor.Rates] = {}
+    results: list[dict[str, Any]] = []
+    for size in sizes:
+        text, frames = f"{size[0]}x{size[1]}", render(0, *size)
+        ready, on_device, row = {}, {}, {}
+        for candidate in candidates:
+            say(f"{text}: {candidate.title}")
+            row[candidate.key] = entry = {"candidate": candidate.title, "size": text}
+            try:
+                if time.perf_counter() > deadline:
+                    raise UserError("the time was up")
+                entry["start"] = asdict(attempt(candidate, models, size))
+                loaded = load(candidate, models, size)
+            except UserError as error:
+                entry["not_run"] = str(error)
+                continue
+            ready[candidate.key] = loaded.fuse
+            if loaded.place:
+                on_device[candidate.key] = loaded.place(*frames)
+            precision = candidate.precision
+            if precision not in rates:
+                rates[precision] = floor.measure(device, precision)
+            work = floor.count(models.onnx("fp32" if precision == "bf16" else precision), size)
+            entry["floor"] = floor.seconds(work, rates[precision])
+            entry["work"] = asdict(work)
+        if ready:
+            usual = BASELINES[device].key
+            baseline = usual if usual in ready else next(iter(ready))
+            say(f"{text}: timing, {rounds} rounds")
+            for key, found in measure(ready, frames, rounds, baseline, on_device).items():
+                row[key] |= {"latency": asdict(found), "baseline": key == baseline}
+        results += row.values()
+        content = {
+            "machine": machine.describe(),
+            "threads": torch.get_num_threads(),
+            "checkpoint": models.checkpoint.name,
+            "checkpoint_digest": digest(models.checkpoint),
+            "rates": {precision: asdict(rate) for precision, rate in rates.items()},
+            "results": results,
+        }
+        table = tabulate(content)
+        record.write(output, "latency", content, table)  # an interrupt loses one size
     return table
 
 
-def tabulate(record: dict) -> str:
-    """The Markdown table of a `latency.json`."""
-    facts = record["machine"]
+def tabulate(content: dict[str, Any]) -> str:
+    """The Markdown tables of a `latency.json`."""
+    return f"{speeds(content)}\n{starts(content)}"
+
+
+def speeds(content: dict[str, Any]) -> str:
+    """A row for each candidate and size."""
+    facts = content["machine"]
+    where = facts["gpu"]["name"] if _on_gpu(content) else f"{facts['processor']}, "
+    where += "" if _on_gpu(content) else f"{content['threads']} threads"
+    packages = [f"{p} {facts[p]}" for p in ("torch", "onnxruntime", "tensorrt-rtx") if p in facts]
+    device = ["on the device", "copies"] if _on_gpu(content) else []
     lines = [
-        f"{facts['processor']}, {facts['cores']} cores; torch {facts['torch']}, "
-        f"onnxruntime {facts['onnxruntime']}; {facts['measured'][:10]}. Time of one frame, "
-        "8-bit frames in and out, FP32; the ratio is taken round by round.",
+        f"{where}; {', '.join(packages)}; {facts['measured'][:10]}. One frame, 8 bits, host memory "
+        "to host memory; the ratio is taken round by round; the floor is operations and bytes of "
+        "the graph over the machine's rates.",
         "",
-        "| size | engine | median | fastest to slowest | against eager | peak memory |",
-        "|---|---|---|---|---|---|",
+        "| " + " | ".join(["size", "candidate", "p50", "p90", "p99", "frames/s", *device]),
     ]
-    for r in record["latency"]:
-        low, high = r["speedup_range"]
-        eager = r["candidate"] == BASELINE
-        ratio = "1" if eager else f"{r['speedup']:.2f}x ({low:.2f} to {high:.2f})"
-        memory = "" if eager else f"{record['peak_memory_mib'][r['size']]:.0f} MiB"
-        lines.append(
-            f"| {r['size']} | {r['candidate']} | {r['median']:.2f} s | "
-            f"{r['fastest']:.2f} to {r['slowest']:.2f} s | {ratio} | {memory} |"
-        )
+    lines[-1] += " | against eager | times its floor |"
+    lines.append("|" + "---|" * (8 + len(device)))
+    for r in content["results"]:
+        if "latency" not in r:
+            blank = "| " * (5 + len(device))
+            lines.append(f"| {r['size']} | {r['candidate']} {blank}| not run: {r['not_run']} |")
+            continue
+        t = r["latency"]
+        p50, p90, p99, _ = t["percentiles"]
+        low, high = t["speedup_range"]
+        ratio = "1" if r["baseline"] else f"{t['speedup']:.2f}x ({low:.2f} to {high:.2f})"
+        cells = [r["size"], r["candidate"], *map(_time, (p50, p90, p99)), f"{1 / p50:.3g}"]
+        if device:
+            known = t["on_device"] is not None
+            cells += [_time(t["on_device"]), _time(p50 - t["on_device"])] if known else ["", ""]
+        cells += [ratio, f"{p50 / r['floor']:.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _eager(network: torch.nn.Module) -> Candidate:
-    def fuse(visible: Frames, infrared: Frames) -> Frames:
-        with torch.inference_mode():
-            batch = torch.from_numpy(visible)[None], torch.from_numpy(infrared)[None]
-            fused: Frames = fuse_frames(network, *batch)[0][0].numpy()
-            return fused
+def starts(content: dict[str, Any]) -> str:
+    """What each costs to start, the memory that it takes, and the rates under the floor."""
+    device = _on_gpu(content)
+    lines = ["| size | candidate | import | load | first frame | host memory |"]
+    lines[-1] += " device memory |" if device else ""
+    lines.append("|" + "---|" * (6 + device))
+    for r in content["results"]:
+        if "start" in r:
+            s = r["start"]
+            cells = [
+                r["size"],
+                r["candidate"],
+                *(_time(s[x]) for x in ("imports", "load", "first")),
+            ]
+            cells += [f"{s['host']:.0f} MiB"]
+            cells += [f"{s['device']:.0f} MiB"] if device else []
+            lines.append(f"| {' | '.join(cells)} |")
+    rates = [
+        f"{precision.upper()}: {r['operations'] / 1e9:,.0f} GFLOP/s, {r['bytes'] / 1e9:,.0f} GB/s"
+        for precision, r in content["rates"].items()
+    ]
+    lines += ["", f"Rates measured: {'; '.join(rates)}."]
+    return "\n".join(lines) + "\n"
 
-    return fuse
+
+def _on_gpu(content: dict[str, Any]) -> bool:
+    return any("GPU" in r["candidate"] for r in content["results"] if "latency" in r)
 
 
-def _peak_memory(model: Path, folder: Path, height: int, width: int) -> float:
-    """Resident memory in MiB at its highest, of a process that fuses two frames of this size."""
-    for name, picture in zip(("visible", "infrared"), render(0, height, width), strict=True):
-        make_folder(folder / name)
-        for number in range(2):
-            write_png(folder / name / f"{number}.png", np.asarray(picture))
-    paths = [folder / "visible", folder / "infrared", "-o", folder / "fused", "--model", model]
-    child = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
-        "capture_output=True); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    command = [sys.executable, "-m", "ship_deploy", "fuse", *map(str, paths), "--device", "cpu"]
-    result = subprocess.run(
-        [sys.executable, "-c", child, *command], capture_output=True, text=True, check=True
-    )
-    return int(result.stdout) / 1024
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

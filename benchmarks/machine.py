@@ -2,22 +2,60 @@
 
 import os
 import platform
+import shutil
+import subprocess
 from datetime import datetime, timezone
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("ship-deploy", "torch", "onnxruntime", "numpy")
+WHERE_THERE = ("onnxruntime-gpu", "tensorrt", "tensorrt-rtx", "cuda-python", "pycuda", "polygraphy")
+GPU_FACTS = (
+    "name",
+    "driver_version",
+    "memory.total",
+    "clocks.sm",
+    "clocks.mem",
+    "power.limit",
+    "temperature.gpu",
+)
 
 
-def describe() -> dict[str, str]:
-    """Processor, cores this process may use, system, versions, time (UTC)."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+def describe() -> dict[str, Any]:
+    """Processor and its clock, cores this process may use, load, GPU, versions, time (UTC)."""
     return {
-        "processor": names[0] if names else platform.processor() or "unknown",
+        "processor": _cpuinfo("model name") or platform.processor() or "unknown",
         "cores": str(len(os.sched_getaffinity(0))),
+        "clock_mhz": _cpuinfo("cpu MHz"),
+        "load": [round(load, 2) for load in os.getloadavg()],
+        "gpu": _gpu(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        **{package: version(package) for package in PACKAGES},
+        **{package: found for package in (*PACKAGES, *WHERE_THERE) if (found := _version(package))},
         "measured": datetime.now(timezone.utc).isoformat(timespec="minutes"),
     }
+
+
+def _cpuinfo(field: str) -> str | None:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    found = [line.split(":", 1)[1].strip() for line in lines if line.startswith(field)]
+    return found[0] if found else None
+
+
+def _gpu() -> dict[str, str] | None:
+    """What nvidia-smi says of the first GPU, its clocks as they are now."""
+    if shutil.which("nvidia-smi") is None:
+        return None
+    query = ["nvidia-smi", f"--query-gpu={','.join(GPU_FACTS)}", "--format=csv,noheader"]
+    found = subprocess.run(query, capture_output=True, text=True, check=False)
+    if found.returncode or not found.stdout.strip():
+        return None
+    return dict(zip(GPU_FACTS, found.stdout.splitlines()[0].split(", "), strict=False))
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import gallery, machine, plot, summary
+from benchmarks import gallery, machine, quality_plot, summary
 from benchmarks.methods import find_methods, named
 from benchmarks.scores import Job, Result, score_pair, start_worker
 from ship_deploy.errors import UserError
@@ -82,7 +82,7 @@ def run(
     write_atomically(output / "quality.json", (summary.dump(record) + "\n").encode())
     write_atomically(output / "quality.csv", summary.csv(record).encode())
     write_atomically(output / "quality.md", table.encode())
-    write_atomically(output / "quality.svg", plot.draw(record))
+    write_atomically(output / "quality.svg", quality_plot.draw(record))
     write_atomically(output / "gallery.html", gallery.page(record, pairs, output, gallery_by))
     if problems:
         more = f" and {len(problems) - 1} more, named above" if len(problems) > 1 else ""

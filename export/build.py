@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Sequence
 from enum import Enum
 
 import onnx
@@ -14,7 +15,7 @@ from torch.export import Dim
 
 from export.fold import fold
 from export.precision import Narrowed, Precision
-from export.spectrum import circular_convolution_onnx
+from export.spectrum import OPERATOR, circular_convolution_onnx
 from ship_deploy import __version__
 from ship_deploy.artifact import PRODUCER, seal
 from ship_deploy.frames import SMALLEST
@@ -82,7 +83,20 @@ def build(
     dynamic = {0: Dim("batch", min=1)}
     if size is None:
         dynamic |= {rows: Dim("height", min=SMALLEST), rows + 1: Dim("width", min=SMALLEST)}
-    circular_convolution = torch.ops.ship_deploy.circular_convolution.default
+    return convert(module, inputs, names, dynamic)
+
+
+def convert(
+    module: nn.Module, inputs: tuple[Tensor, ...], names: Sequence[str], dynamic: dict[int, Dim]
+) -> ModelProto:
+    """A module as a checked ONNX model, without metadata.
+
+    Args:
+        module: what stands in its graph is exported as it is.
+        inputs: to trace it with.
+        names: of the inputs, then of the outputs.
+        dynamic: the free axes of every input.
+    """
     with _quiet():
         program = torch.onnx.export(
             module.eval(),
@@ -90,10 +104,10 @@ def build(
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
-            input_names=names[:2],
-            output_names=names[2:],
-            dynamic_shapes=(dynamic, dynamic),
-            custom_translation_table={circular_convolution: circular_convolution_onnx},
+            input_names=list(names[: len(inputs)]),
+            output_names=list(names[len(inputs) :]),
+            dynamic_shapes=tuple(dynamic for _ in inputs),
+            custom_translation_table={OPERATOR: circular_convolution_onnx},
         )
     model = program.model_proto
     _strip(model)

@@ -75,8 +75,7 @@ def export_models(
         )
         fidelity.check(str(checkpoint), precision)
         for graph, proto in protos.items():
-            stem = checkpoint.stem + ("" if precision is Precision.FP32 else f".{precision.value}")
-            path = output / (stem + ("" if graph is Graph.FRAMES else f".{graph.value}") + ".onnx")
+            path = output / model_name(checkpoint, graph, precision)
             contents[path] = finish(
                 proto,
                 network=type(network).__name__,
@@ -93,3 +92,11 @@ def export_models(
         write_atomically(path, content)
         say(f"[bold]Write[/]   {path}")
     return models
+
+
+def model_name(checkpoint: Path, graph: Graph, precision: Precision) -> str:
+    """What the file of a model is called."""
+    kinds = [checkpoint.stem]
+    kinds += [precision.value] if precision is not Precision.FP32 else []
+    kinds += [graph.value] if graph is not Graph.FRAMES else []
+    return f"{'.'.join(kinds)}.onnx"

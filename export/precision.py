@@ -33,7 +33,7 @@ class Reason(NamedTuple):
 
 # Path in the folded network, * for anything. Each figure is what FP16 there costs with the authors'
 # weights on six crops of real frames, 74.8 dB as it stands, and what it saves of 7,230 MB that
-# parts read and write for one frame of 480x640: `python -m export.narrowing`, which wrote
+# parts read and write for one frame of 480x640: `python -m benchmarks narrowing`, which wrote
 # benchmarks/results/narrowing.md. All in FP16: not finite, 1,491 MB less.
 ISLANDS: dict[str, Reason] = {
     "*_features.edge1.process": Reason(

@@ -36,6 +36,9 @@ def _(x: Tensor, y: Tensor) -> Tensor:
     return torch.empty_like(x)
 
 
+OPERATOR = torch.ops.ship_deploy.circular_convolution.default
+
+
 def _ints(*values: int) -> Any:
     return op.Constant(value_ints=list(values))
 

@@ -2,9 +2,9 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,17 +22,52 @@ Frames = NDArray[np.uint8]
 Run = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
+class Expected(NamedTuple):
+    """What the reference network makes of frames.
+
+    Attributes:
+        frames: fused, uint8 BGR (N, H, W, 3).
+        luminance: not clamped, (N, 1, H, W).
+    """
+
+    frames: Frames
+    luminance: NDArray[Any]
+
+
+class Reference:
+    """A network as it was trained.
+
+    Args:
+        network: one of `training.networks`, in eval mode; it is copied.
+        device: of torch.
+        dtype: to compute in.
+    """
+
+    def __init__(
+        self, network: nn.Module, device: str = "cpu", dtype: torch.dtype = torch.float64
+    ) -> None:
+        self._network = copy.deepcopy(network).to(device, dtype)
+        self._device = device
+
+    @torch.inference_mode()
+    def __call__(self, visible: Frames, infrared: Frames) -> Expected:
+        """Fuse visible (N, H, W, 3) and infrared (N, H, W), uint8."""
+        frames = (torch.from_numpy(x).to(self._device) for x in (visible, infrared))
+        return Expected(*(x.cpu().numpy() for x in fuse_frames(self._network, *frames)))
+
+
 @dataclass(frozen=True)
-class Fidelity:
-    """Deviations from the reference network in FP64 over a set of frames.
+class Deviation:
+    """Of a result from what was expected.
 
     Attributes:
         raw_error: largest one of the unclamped luminance, whose nominal range is [0, 1].
-        psnr: of the clamped luminance, in dB, on the worst batch of frames.
+        psnr: of the clamped luminance, peak 1, in dB; 300 for equality, NaN if any value is.
         levels: largest one of the fused 8-bit frames, in grey levels.
         off: share of the samples of fused frames that are off at all.
         far_off: share of them that are off by more than one level.
-        sizes: of the frames, such as "144x192".
+        non_finite: count of NaN and Inf in the luminance.
+        samples: how many the fused frames have.
     """
 
     raw_error: float
@@ -40,23 +75,67 @@ class Fidelity:
     levels: int
     off: float
     far_off: float
+    non_finite: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Deviations from the reference network in FP64 over sets of frames.
+
+    Attributes:
+        raw_error: the largest.
+        psnr: the worst.
+        mean_psnr: its mean.
+        levels: the largest.
+        off: over the samples of all frames.
+        far_off: likewise.
+        non_finite: in all frames.
+        sizes: of the frames, such as "144x192".
+    """
+
+    raw_error: float
+    psnr: float
+    mean_psnr: float
+    levels: int
+    off: float
+    far_off: float
+    non_finite: int
     sizes: str
 
-    def check(self, name: str, precision: Precision) -> None:
-        """Raise a UserError that names what is out of tolerance; NaN always is."""
-        limit = TOLERANCES[precision]
-        for what, value, bound, fine in (
-            ("raw error", self.raw_error, limit.raw_error, self.raw_error <= limit.raw_error),
-            ("PSNR", self.psnr, limit.psnr, self.psnr >= limit.psnr),
-            ("largest error in levels", self.levels, limit.levels, self.levels <= limit.levels),
-            ("share of samples off", self.off, limit.off, self.off <= limit.off),
-            ("share far off", self.far_off, limit.far_off, self.far_off <= limit.far_off),
-        ):
+    @classmethod
+    def of(cls, deviations: Sequence[Deviation], sizes: Iterable[str]) -> "Fidelity":
+        """Put deviations together; a NaN in one of them stays."""
+        samples = [d.samples for d in deviations]
+        return cls(
+            raw_error=float(np.max([d.raw_error for d in deviations])),  # Python's may drop a NaN
+            psnr=float(np.min([d.psnr for d in deviations])),
+            mean_psnr=float(np.mean([d.psnr for d in deviations])),
+            levels=max(d.levels for d in deviations),
+            off=float(np.average([d.off for d in deviations], weights=samples)),
+            far_off=float(np.average([d.far_off for d in deviations], weights=samples)),
+            non_finite=sum(d.non_finite for d in deviations),
+            sizes=" ".join(dict.fromkeys(sizes)),
+        )
+
+    def problems(self, limit: "Tolerance") -> list[str]:
+        """What is out of tolerance, in words; NaN always is."""
+        found = []
+        for field in fields(limit):
+            value, bound = getattr(self, field.name), getattr(limit, field.name)
+            fine = value >= bound if field.name in _AT_LEAST else value <= bound
             if not fine:
-                raise UserError(
-                    f"{name}, {precision.value}: out of tolerance against the reference network: "
-                    f"{what} is {value:.3g}, the limit {bound:.3g}"
-                )
+                words = _WORDS.get(field.name, field.name)
+                found.append(f"{words} is {value:.3g}, the limit {bound:.3g}")
+        return found
+
+    def check(self, name: str, precision: Precision) -> None:
+        """Raise a UserError that names what is out of tolerance."""
+        if problems := self.problems(TOLERANCES[precision]):
+            raise UserError(
+                f"{name}, {precision.value}: out of tolerance against the reference network: "
+                + "; ".join(problems)
+            )
 
 
 @dataclass(frozen=True)
@@ -65,16 +144,37 @@ class Tolerance:
 
     raw_error: float = math.inf
     psnr: float = -math.inf
+    mean_psnr: float = -math.inf
     levels: float = math.inf
     off: float = 1.0
     far_off: float = 1.0
+    non_finite: int = 0
 
+
+_AT_LEAST = ("psnr", "mean_psnr")
+_WORDS = {
+    "raw_error": "raw error",
+    "psnr": "worst PSNR",
+    "mean_psnr": "mean PSNR",
+    "levels": "largest error in levels",
+    "off": "share of samples off",
+    "far_off": "share far off",
+    "non_finite": "count of NaN and Inf",
+}
 
 TOLERANCES = {
     Precision.FP32: Tolerance(raw_error=1e-4, levels=1, off=1e-3, far_off=0),
     # In ONNX Runtime, which flatters FP16, on rendered scenes: 87 dB and none far off with the
     # authors' weights and the shipped ones, 63 dB and none with the untrained network of the tests.
     Precision.FP16: Tolerance(psnr=62, far_off=1e-3),
+}
+"""Of an export, on rendered scenes."""
+
+TOLERANCES_ON_REAL_FRAMES = {
+    Precision.FP32: TOLERANCES[Precision.FP32],
+    # Every operation rounded to FP16, authors' weights, 75 pairs: 73 dB on average; 59 dB on the
+    # worst, which cancels large features against each other; benchmarks/results/fidelity.md.
+    Precision.FP16: Tolerance(mean_psnr=62, psnr=58, far_off=1e-3),
 }
 
 
@@ -85,6 +185,28 @@ def scenes(sizes: Iterable[tuple[int, int]]) -> list[tuple[Frames, Frames]]:
         pairs = [render(2 * number + i, height, width) for i in range(2)]
         batches.append((np.stack([v for v, _ in pairs]), np.stack([i for _, i in pairs])))
     return batches
+
+
+def planes(visible: Frames, infrared: Frames) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Frames as the luminance graph takes them: visible_y and infrared, (N, 1, H, W)."""
+    bgr, heat = torch.from_numpy(visible), torch.from_numpy(infrared)
+    return split(bgr.permute(0, 3, 1, 2) / 255)[0].numpy(), (heat[:, None] / 255).numpy()
+
+
+def compare(frames: Frames, luminance: NDArray[Any], expected: Expected) -> Deviation:
+    """How far fused frames and luminance, shaped like those expected, are from them."""
+    known = expected.luminance
+    noise = np.square(np.clip(luminance, 0, 1) - np.clip(known, 0, 1)).mean(dtype=np.float64)
+    levels = np.abs(frames.astype(int) - expected.frames)
+    return Deviation(
+        raw_error=float(np.abs(luminance - known).max()),
+        psnr=float(-10 * np.log10(np.maximum(noise, 1e-30))),
+        levels=int(levels.max()),
+        off=float(np.mean(levels > 0)),
+        far_off=float(np.mean(levels > 1)),
+        non_finite=int((~np.isfinite(luminance)).sum()),
+        samples=levels.size,
+    )
 
 
 def measure(
@@ -98,25 +220,9 @@ def measure(
         frames: runs the frames graph.
         batches: visible (N, H, W, 3) and infrared (N, H, W), uint8.
     """
-    reference = copy.deepcopy(network).double()
-    raw_errors, psnrs, differences, sizes = [], [], [], []
-    for visible, infrared in batches:
-        sizes.append(f"{infrared.shape[1]}x{infrared.shape[2]}")
-        bgr, heat = torch.from_numpy(visible), torch.from_numpy(infrared)
-        with torch.inference_mode():
-            expected, expected_raw = (t.numpy() for t in fuse_frames(reference, bgr, heat))
-            visible_y = split(bgr.permute(0, 3, 1, 2) / 255)[0].numpy()
-        raw = luminance(visible_y, (heat[:, None] / 255).numpy())
-        raw_errors.append(np.abs(raw - expected_raw).max())
-        noise = np.square(np.clip(raw, 0, 1) - np.clip(expected_raw, 0, 1)).mean()
-        psnrs.append(-10 * np.log10(np.maximum(noise, 1e-30)))
-        differences.append(np.abs(frames(visible, infrared).astype(int) - expected).ravel())
-    difference = np.concatenate(differences)
-    return Fidelity(
-        raw_error=float(np.max(raw_errors)),  # numpy's, because Python's max may drop a NaN
-        psnr=float(np.min(psnrs)),
-        levels=int(difference.max()),
-        off=float(np.mean(difference > 0)),
-        far_off=float(np.mean(difference > 1)),
-        sizes=" ".join(sizes),
-    )
+    reference = Reference(network)
+    deviations, sizes = [], []
+    for batch in batches:
+        sizes.append("{}x{}".format(*batch[1].shape[1:]))
+        deviations.append(compare(frames(*batch), luminance(*planes(*batch)), reference(*batch)))
+    return Fidelity.of(deviations, sizes)

@@ -26,7 +26,15 @@ def examine() -> None:
     table = Table(title=f"ship-deploy {__version__}", title_justify="left")
     for heading in ("", "here", ""):
         table.add_column(heading, overflow="fold")
-    for finding in [_machine(), _gpu(), *_onnxruntime(), *_tensorrt(), _cuda(), _fusion()]:
+    for finding in [
+        _machine(),
+        _gpu(),
+        *_onnxruntime(),
+        *_tensorrt(),
+        _cuda(),
+        _pycuda(),
+        _fusion(),
+    ]:
         table.add_row(*finding)
     Console(highlight=False).print(table)
 
@@ -88,6 +96,16 @@ def _cuda() -> Finding:
         return "GPU through cuda-python", MISSING, escape(str(error))
     found = f"{gpu.name}, compute capability {gpu.compute_capability}"
     return "GPU through cuda-python", OK, f"{found}, driver for CUDA {gpu.driver}"
+
+
+def _pycuda() -> Finding:
+    try:
+        importlib.import_module("pycuda.driver")
+    except ImportError as error:
+        advice = "pip install 'ship-deploy\\[pycuda]'; only needed for Fuser(cuda=\"pycuda\")"
+        broken = f"installed but does not load ({error}); " if _installed("pycuda") else ""
+        return "PyCUDA", MISSING, f"{escape(broken)}{advice}"
+    return "PyCUDA", OK, version("pycuda")
 
 
 def _fusion() -> Finding:

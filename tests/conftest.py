@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from export.models import export_models
-from ship_deploy import Fuser
+from ship_deploy import Fuser, UserError
+from ship_deploy.engines.gpu import find_gpu
 from training.checkpoints import save_network
 from training.colour import fuse_frames
 from training.networks import SHIP
@@ -83,3 +84,13 @@ def fuser(model: Path) -> Fuser:
 def frames() -> tuple[np.ndarray, np.ndarray]:
     """A small rendered pair: visible (64, 96, 3) BGR, infrared (64, 96)."""
     return render(3, 64, 96)
+
+
+@pytest.fixture
+def no_gpu() -> str:
+    """Why there is no GPU here; a test of what is said then has no place on a machine with one."""
+    try:
+        find_gpu()
+    except UserError as error:
+        return str(error)
+    pytest.skip("there is a GPU")

@@ -43,6 +43,8 @@ class OnnxRuntime:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # A block planned for all features of a size at once holds twice as much as is ever in use.
+        options.enable_mem_pattern = False
         options.log_severity_level = 4  # what matters is raised, below
         settings = [(_CUDA, {"device_id": index})] if provider == _CUDA else [_CPU]
         try:

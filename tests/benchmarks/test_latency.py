@@ -1,17 +1,26 @@
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.latency import BASELINE, measure, run, tabulate
+from benchmarks import floor
+from benchmarks.candidates import BASELINES, Candidate
+from benchmarks.latency import WARM_UP, measure, run, tabulate
+
+FRAMES = np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16), np.uint8)
 
 
-def test_candidates_take_turns_and_are_compared_round_by_round(monkeypatch):
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    return now
+
+
+def test_candidates_take_turns_and_are_compared_round_by_round(clock):
     """A machine that slows down slows both; the ratio stays."""
-    clock, order = [0.0], []
-    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    order = []
 
     def takes(name: str, seconds: float):
         def candidate(visible, infrared):
@@ -20,28 +29,45 @@ def test_candidates_take_turns_and_are_compared_round_by_round(monkeypatch):
 
         return candidate
 
-    frames = np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16), np.uint8)
-    results = measure({BASELINE: takes("a", 3.0), "other": takes("b", 1.0)}, *frames, rounds=3)
+    found = measure({"slow": takes("a", 3.0), "fast": takes("b", 1.0)}, FRAMES, 3, "slow")
 
-    assert order == ["a", "b"] * 4
-    assert results[0].speedup == 1
-    assert results[1].rounds == 3
-    # rounds 2 to 4: the third and fourth call, and so on
-    assert results[1].speedup_range == pytest.approx((9 / 4, 21 / 8))
-    assert results[1].median == pytest.approx(6)
-
-
-def test_writes_what_it_measured(small_checkpoint, tmp_path):
-    table = run(small_checkpoint, tmp_path, [(16, 24)], rounds=2)
-
-    record = json.loads((tmp_path / "latency.json").read_text())
-    assert (tmp_path / "latency.md").read_text() == table == tabulate(record)
-    assert [r["candidate"] for r in record["latency"]] == [BASELINE, "ONNX Runtime"]
-    assert record["machine"]["torch"]
-    assert record["peak_memory_mib"]["16x24"] > 20
+    assert order == ["a", "b"] * (WARM_UP + 3)
+    assert found["slow"].speedup == 1
+    assert found["fast"].rounds == 3
+    # rounds 3 to 5: the fifth and sixth call, and so on
+    assert found["fast"].speedup_range == pytest.approx((15 / 6, 27 / 10))
+    assert found["fast"].percentiles == pytest.approx((8, 9.6, 9.96, 10))
 
 
-def test_the_readme_shows_the_committed_figures():
-    root = Path(__file__).parents[2]
-    record = json.loads((root / "benchmarks" / "results" / "latency.json").read_text())
-    assert tabulate(record) in (root / "README.md").read_text()
+def test_time_on_the_device_is_apart(clock):
+    def takes(seconds: float):
+        def work(*_):
+            clock[0] += seconds
+
+        return work
+
+    found = measure({"a": takes(5.0)}, FRAMES, 2, "a", {"a": takes(3.0)})
+    assert found["a"].percentiles[0] == 5 and found["a"].on_device == 3
+
+
+def test_writes_what_it_measured(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(floor, "measure", lambda *_: floor.Rates(1e9, 1e9))
+    missing = Candidate("tensorrt", "cpu", "fp32")
+    candidates = [BASELINES["cpu"], Candidate("onnxruntime", "cpu", "fp32"), missing]
+    table = run(made, candidates, tmp_path, [(16, 24)], rounds=2)
+
+    content = json.loads((tmp_path / "latency.json").read_text())
+    assert (tmp_path / "latency.md").read_text() == table == tabulate(content)
+    eager, runtime, absent = content["results"]
+    assert eager["baseline"] and not runtime["baseline"]
+    assert eager["start"]["host"] > runtime["start"]["host"] > 20  # torch is in one alone
+    for result in (eager, runtime):
+        assert result["latency"]["rounds"] == 2
+        assert result["floor"] == max(result["work"].values()) / 1e9
+    assert "tensorrt" in absent["not_run"] and absent["not_run"] in table
+    assert content["machine"]["torch"]
+
+
+def test_nothing_is_begun_when_the_time_is_up(made, tmp_path):
+    table = run(made, [BASELINES["cpu"]], tmp_path, [(16, 24)], 1, deadline=-1.0)
+    assert "not run: the time was up" in table

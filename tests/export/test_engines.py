@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from onnx import ModelProto, helper
 from typer.testing import CliRunner
 
 from export.__main__ import app
@@ -32,6 +33,32 @@ def engine(checkpoint: Path, folder: Path, size: tuple[int, int] | None, *profil
         artifact, load("tensorrt-rtx"), choose_profile(text, *profile), compute_capabilities=["8.6"]
     )
     return len(build_engine(artifact, wanted).engine) - len(artifact.content)
+
+
+def unsupported(model: ModelProto) -> list[str]:
+    """What `polygraphy inspect capability` shows: the nodes that the parser does not support."""
+    flavour = load("tensorrt-rtx")
+    builder = flavour.trt.Builder(flavour.logger)
+    network = builder.create_network(0)  # which the parser does not keep alive
+    parser = flavour.trt.OnnxParser(network, flavour.logger)
+    parser.supports_model_v2(model.SerializeToString())
+    flavour.logger.take()
+    return [
+        model.graph.node[number].op_type
+        for part in range(parser.num_subgraphs)
+        if not parser.is_subgraph_supported(part)
+        for number in parser.get_subgraph_nodes(part)
+    ]
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+@pytest.mark.parametrize("graph", list(Graph))
+def test_every_node_is_supported(small_checkpoint, precision, graph):
+    model = build(load_network(small_checkpoint), graph, None, precision)
+    assert unsupported(model) == []
+    # A Fourier transform is what TensorRT-RTX does not know, so something would be seen.
+    model.graph.node.insert(5, helper.make_node("DFT", ["infrared"], ["unused"]))
+    assert unsupported(model)
 
 
 def test_small_network_of_one_size(small_checkpoint, tmp_path):

@@ -1,31 +1,35 @@
 """FP16 in FP16 arithmetic: what stays wide, how close it comes, that nothing overflows."""
 
 import copy
-import json
 from fnmatch import fnmatch
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.narrowing import CROP, deviation, traffic
+from benchmarks.pairs import made_pairs
 from export.centring import CentredRefinement, centre
-from export.fidelity import compare, made_frames, run, tabulate
 from export.fold import fold
-from export.narrowing import CROP, traffic
-from export.precision import ISLANDS, Narrowed, Reason, Typed
+from export.precision import ISLANDS, Narrowed, Precision, Reason, Typed
+from export.verify import TOLERANCES_ON_REAL_FRAMES, Deviation, Reference
 from training.checkpoints import load_network
+from training.colour import fuse_frames
 from training.networks import SHIP
 from training.scenes import render
 
-MEAN_PSNR, WORST_PSNR, WITHIN = 62, 58, 0.995  # dB, dB, share of samples: what FP16 must keep
-RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
+LIMIT = TOLERANCES_ON_REAL_FRAMES[Precision.FP16]
 
 
 @pytest.fixture(scope="module")
 def authors(shared):
     return load_network(shared / "checkpoints" / "SHIP_model.pth")
+
+
+def narrowed_deviation(network, visible, infrared, islands=ISLANDS) -> Deviation:
+    batch = visible[None], infrared[None]
+    return deviation(Narrowed(fold(network), islands), batch, Reference(network)(*batch))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,7 @@ def test_centring_centres():
         if isinstance(part, CentredRefinement):
             part.first.register_forward_hook(lambda m, i, o: found.append(o))
             part.last.register_forward_hook(lambda m, i, o: found.append(o))
-    run(folded, *render(7, 96, 128))
+    fuse_frames(folded, *(torch.from_numpy(x)[None] for x in render(7, 96, 128)))
     for features in found:
         deviation, mean = torch.std_mean(features, (0, 2, 3))
         assert (mean.abs() < deviation).all()
@@ -101,56 +105,28 @@ def test_the_authors_network_keeps_its_picture(authors, shared, name):
         np.ascontiguousarray(golden[key][: CROP[0] // 2, : CROP[1] // 2])
         for key in ("visible_bgr_u8", "infrared_u8")
     ]
-    found = compare("", name, run(Narrowed(fold(authors)), *frames), run(authors, *frames))
+    found = narrowed_deviation(authors, *frames)
     assert found.non_finite == 0
-    assert found.psnr >= MEAN_PSNR
-    assert 1 - found.far_off >= WITHIN
+    assert found.psnr >= LIMIT.mean_psnr
+    assert found.far_off <= LIMIT.far_off
 
 
 @pytest.mark.parametrize("weights", ["authors", "small"])
 def test_hard_frames(request, weights):
     network = request.getfixturevalue(weights)
-    narrowed = Narrowed(fold(network))
     names = []
-    for name, visible, infrared in islice(made_frames(), 4):  # the rest is large
-        result = run(narrowed, visible, infrared)
-        found = compare("made", name, result, run(network, visible, infrared))
-        names.append(name)
-        assert found.non_finite == 0, name
-        assert found.psnr >= WORST_PSNR, (name, found)
+    for pair in islice(made_pairs(), 4):  # the rest is large
+        found = narrowed_deviation(network, pair.visible, pair.infrared)
+        names.append(pair.name)
+        assert found.non_finite == 0, pair.name
+        assert found.psnr >= LIMIT.psnr, (pair.name, found)
     assert names == ["black", "constant", "saturated", "noise"]
 
 
 def test_without_islands_it_overflows(authors):
     """So the arithmetic does see what it is to see."""
-    frames = render(0, 96, 128)
-    assert not run(Narrowed(fold(authors), {}), *frames)[1].isfinite().all()
-
-
-def test_nan_is_counted_and_not_close():
-    fused, raw = torch.zeros(1, 2, 2, 3, dtype=torch.uint8), torch.zeros(1, 1, 2, 2)
-    spoiled = raw.clone()
-    spoiled[..., 0] = torch.nan
-    found = compare("", "", (fused, spoiled), (fused, raw))
-    assert found.non_finite == 2 and np.isnan(found.psnr)
-    table = tabulate(
-        {
-            "checkpoint": "",
-            "pairs_of_each_folder": 1,
-            "torch": "",
-            "frames": [vars(found), vars(compare("", "", (fused, raw), (fused, raw)))],
-        }
-    )
-    assert "| nan dB | nan dB |" in table
-
-
-def test_known_deviations_have_known_measures():
-    fused, raw = torch.zeros(1, 2, 2, 3, dtype=torch.uint8), torch.full((1, 1, 2, 2), 0.5)
-    other = fused.clone()
-    other[0, 0, 0] = torch.tensor([1, 2, 3])
-    found = compare("", "", (other, raw + 0.01), (fused, raw))
-    assert found.psnr == pytest.approx(40, abs=1e-3)
-    assert found.far_off == pytest.approx(2 / 12)
+    found = narrowed_deviation(authors, *render(0, 96, 128), islands={})
+    assert found.non_finite > 0 and np.isnan(found.psnr)
 
 
 def test_islands_cost_the_bytes_that_they_should():
@@ -165,23 +141,3 @@ def test_islands_cost_the_bytes_that_they_should():
     output = bytes_of({"output": ISLANDS["output"]})
     assert none < shipped < wide == 2 * none
     assert output - none == 2 * pixels  # its one channel, written; what it reads is FP16 as before
-
-
-@pytest.mark.parametrize("name", ["fp16", "fp16_m3svd", "fp16_bundled"])
-def test_the_measured_figures_keep_the_limits(name):
-    record = json.loads((RESULTS / f"{name}.json").read_text())
-    frames = record["frames"]
-    real = [frame for frame in frames if frame["source"] != "made"]
-    psnrs = [frame["psnr"] for frame in real]
-    assert sum(frame["non_finite"] for frame in frames) == 0
-    assert np.mean(psnrs) >= MEAN_PSNR and np.min(psnrs) >= WORST_PSNR
-    assert 1 - np.mean([frame["far_off"] for frame in real]) >= WITHIN
-    assert (RESULTS / f"{name}.md").read_text() == tabulate(record)
-
-
-def test_the_measured_pairs_are_all_there(shared):
-    frames = json.loads((RESULTS / "fp16.json").read_text())["frames"]
-    for source, count in (("tno/test", 25), ("roadscene/test", 50)):
-        assert len({f["name"] for f in frames if f["source"] == source}) == count
-    made = {(f["name"], f["size"]) for f in frames if f["source"] == "made"}
-    assert {("noise", "1080x1920"), ("rendered", "1080x1920"), ("saturated", "96x128")} <= made

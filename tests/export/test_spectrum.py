@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from export.spectrum import circular_convolution, circular_convolution_onnx
+from export.spectrum import OPERATOR, circular_convolution, circular_convolution_onnx
 
 
 class Convolution(nn.Module):
@@ -22,9 +22,7 @@ def session() -> ort.InferenceSession:
         dynamo=True,
         verbose=False,
         dynamic_shapes=(free, free),
-        custom_translation_table={
-            torch.ops.ship_deploy.circular_convolution.default: circular_convolution_onnx
-        },
+        custom_translation_table={OPERATOR: circular_convolution_onnx},
     )
     assert "DFT" not in {node.op_type for node in program.model_proto.graph.node}
     onnx.checker.check_model(program.model_proto)

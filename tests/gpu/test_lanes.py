@@ -2,8 +2,10 @@
 
 import gc
 import importlib.util
+import runpy
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,9 +19,11 @@ from ship_deploy.engines.gpu import Gpu
 from ship_deploy.engines.passport import write_engine
 from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import make_recipe
+from ship_deploy.images import read_visible, write_png
 from tests.gpu import stand_in
 from training.scenes import render
 
+ROOT = Path(__file__).parents[2]
 needs_pycuda = pytest.mark.skipif(
     importlib.util.find_spec("pycuda") is None, reason="PyCUDA is not installed"
 )
@@ -198,19 +202,14 @@ def test_arrays_on_the_device(gpu_fuser, fuser, numba):
 
 
 @needs_pycuda
-def test_pycuda_arrays(engine, fuser):
-    from pycuda import driver, gpuarray
-
-    gpu_fuser = Fuser(engine, cuda="pycuda")
-    pair = render(0, 64, 96)
-    context = driver.Device(0).retain_primary_context()
-    context.push()
-    try:
-        fused = gpu_fuser(*map(gpuarray.to_gpu, pair))
-        assert isinstance(fused, gpuarray.GPUArray)
-        assert np.array_equal(fused.get(), fuser(*pair))
-    finally:
-        context.pop()
+def test_the_example_in_a_pycuda_program(engine, fuser, tmp_path, capsys):
+    pair, paths = render(0, 64, 96), [tmp_path / f"{n}.png" for n in ("v", "i", "fused")]
+    for path, frame in zip(paths, pair, strict=False):
+        write_png(path, frame)
+    example = runpy.run_path(str(ROOT / "examples" / "pycuda_pipeline.py"))
+    example["main"](str(engine), *map(str, paths))
+    assert capsys.readouterr().out == "tensorrt pycuda (64, 96, 3) GPUArray\n"
+    assert np.array_equal(read_visible(paths[2]), fuser(*pair))
 
 
 def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):

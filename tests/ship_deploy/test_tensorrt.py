@@ -11,22 +11,15 @@ from pathlib import Path
 import pytest
 
 from ship_deploy import Fuser, UserError
-from ship_deploy.engines.gpu import find_gpu
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_without_a_gpu_it_says_so(model):
+def test_without_a_gpu_it_says_so(model, no_gpu):
     pytest.importorskip("tensorrt_rtx")
-    try:
-        find_gpu()
-    except UserError as error:
-        reason = str(error)
-    else:
-        pytest.skip("there is a GPU")
     with pytest.raises(UserError) as caught:
         Fuser(model, backend="tensorrt")
-    assert str(caught.value) == reason
+    assert str(caught.value) == no_gpu
 
 
 def missing_functions(written: str) -> str:

@@ -1,29 +1,30 @@
-"""`python -m export.narrowing`: what each part costs in FP16, and what it would in FP32.
+"""What each part of the network costs in FP16, and what it would in FP32.
 
 From the shipped choice, `export.precision.ISLANDS`, one kind of island at a time goes to FP16, then
 one group of FP16 parts at a time to FP32; each time a few real frames are fused in FP16 arithmetic.
 """
 
-import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated
+from typing import Any
 
 import numpy as np
 import torch
-import typer
 from rich.console import Console
-from rich.markdown import Markdown
 from torch import Tensor, nn
 
-from export.fidelity import Result, compare, read_pairs, run
+from benchmarks import record
+from benchmarks.arithmetic import HalfArithmetic
+from benchmarks.pairs import real_pairs
 from export.fold import MatrixConvolution, fold
 from export.precision import ISLANDS, Narrowed, Reason, Typed
-from ship_deploy import console
-from ship_deploy.files import make_folder, write_atomically
+from export.verify import Deviation, Expected, Reference, compare
+from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
 from training.checkpoints import digest, load_network
+from training.colour import fuse_frames
 
 CROP = (240, 320)  # height, width, from the middle of a frame
 SIZE = (480, 640)  # that bytes are counted for
@@ -44,7 +45,7 @@ WIDENED = (
 )
 """Groups of FP16 parts, as paths in the folded network; together they are all of them."""
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
+Batch = tuple[Frames, Frames]  # visible (1, H, W, 3), infrared (1, H, W)
 
 
 @dataclass(frozen=True)
@@ -72,20 +73,24 @@ class Cost:
     weights: int
 
 
+@torch.inference_mode()
+def deviation(narrowed: nn.Module, batch: Batch, expected: Expected) -> Deviation:
+    """How far a network with FP16 parts, in FP16 arithmetic, is from what was expected."""
+    with HalfArithmetic():
+        frames, raw = fuse_frames(narrowed, *map(torch.from_numpy, batch))
+    return compare(frames.numpy(), raw.numpy(), expected)
+
+
 def measure(
     network: nn.Module,
     choice: str,
     islands: dict[str, Reason],
-    crops: list[tuple[Frames, Frames]],
-    expected: list[Result],
+    crops: Sequence[tuple[Batch, Expected]],
     centred: bool = True,
 ) -> Cost:
     """Fuse crops with a choice of islands, and compare with what the FP32 network makes of them."""
     narrowed = Narrowed(fold(network), islands, centred)
-    results = [
-        compare("", "", run(narrowed, *crop), reference)
-        for crop, reference in zip(crops, expected, strict=True)
-    ]
+    results = [deviation(narrowed, *crop) for crop in crops]
     psnrs = [result.psnr for result in results]
     finite = bool(np.isfinite(psnrs).all())
     return Cost(
@@ -121,22 +126,26 @@ def traffic(narrowed: Narrowed, height: int, width: int) -> int:
     return total
 
 
-@app.command()
-def narrowing(
-    checkpoint: Annotated[Path, typer.Argument(help=".safetensors, or the authors' .pth")],
-    data: Annotated[list[Path], typer.Argument(help="folders with visible/ and infrared/")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
-    limit: Annotated[int, typer.Option(min=1, help="pairs of each folder")] = 2,
-) -> None:
-    """Measure what each part costs in FP16, in dB and in bytes, on crops of real frames."""
+def run(checkpoint: Path, data: Sequence[Path], output: Path, limit: int) -> str:
+    """Measure, and write `narrowing.json` and `narrowing.md`.
+
+    Args:
+        checkpoint: `.safetensors` or `.pth`.
+        data: folders with visible/ and infrared/.
+        output: folder.
+        limit: pairs of each folder.
+
+    Returns:
+        The Markdown table.
+    """
     make_folder(output)
     network = load_network(checkpoint)
-    crops = [
-        (_crop(visible), _crop(infrared))
-        for folder in data
-        for _, visible, infrared in read_pairs(folder, limit)
-    ]
-    expected = [run(network, *crop) for crop in crops]
+    reference = Reference(network, dtype=torch.float32)
+    crops = []
+    for folder in data:
+        for pair in real_pairs(folder, limit):
+            batch = _crop(pair.visible)[None], _crop(pair.infrared)[None]
+            crops.append((batch, reference(*batch)))
     choices = {"as shipped": ISLANDS}
     for pattern in ISLANDS:
         choices[f"FP16: {pattern}"] = {p: r for p, r in ISLANDS.items() if p != pattern}
@@ -147,20 +156,19 @@ def narrowing(
     costs = []
     steps = Console(stderr=True, highlight=False, soft_wrap=True)
     for choice, islands in choices.items():
-        costs.append(measure(network, choice, islands, crops, expected))
+        costs.append(measure(network, choice, islands, crops))
         steps.print(costs[-1])
-    costs.append(measure(network, "not centred", ISLANDS, crops, expected, centred=False))
-    record = {
+    costs.append(measure(network, "not centred", ISLANDS, crops, centred=False))
+    content = {
         "checkpoint": checkpoint.name,
         "checkpoint_digest": digest(checkpoint),
         "torch": torch.__version__,
         "crops": f"{len(crops)} of at most {CROP[0]}x{CROP[1]}",
         "costs": [asdict(cost) for cost in costs],
     }
-    table = tabulate(record)
-    write_atomically(output / "narrowing.json", (json.dumps(record, indent=1) + "\n").encode())
-    write_atomically(output / "narrowing.md", table.encode())
-    Console().print(Markdown(table))
+    table = tabulate(content)
+    record.write(output, "narrowing", content, table)
+    return table
 
 
 def _crop(frame: Frames) -> Frames:
@@ -171,18 +179,18 @@ def _crop(frame: Frames) -> Frames:
     return np.ascontiguousarray(frame[rows, columns])
 
 
-def tabulate(record: dict) -> str:
-    """The Markdown table of a record; changes are against its first row."""
-    shipped = record["costs"][0]
+def tabulate(content: dict[str, Any]) -> str:
+    """The Markdown table of a `narrowing.json`; changes are against its first row."""
+    shipped = content["costs"][0]
     lines = [
-        f"{record['checkpoint']}, {record['crops']}, FP16 arithmetic on the CPU, against the "
-        f"network in FP32; torch {record['torch']}. Bytes: features that convolutions, norms, "
+        f"{content['checkpoint']}, {content['crops']}, FP16 arithmetic on the CPU, against the "
+        f"network in FP32; torch {content['torch']}. Bytes: features that convolutions, norms, "
         f"means and spectral products read and write for a frame of {SIZE[0]}x{SIZE[1]}.",
         "",
         "| choice | mean PSNR | change | worst | off > 1 | NaN, Inf | MB | change | weights MB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for c in record["costs"]:
+    for c in content["costs"]:
         psnr = ["not finite", "", ""]
         if c["psnr"] is not None:
             change = c["psnr"] - shipped["psnr"]
@@ -194,7 +202,3 @@ def tabulate(record: dict) -> str:
             f"| {c['weights'] / 1e6:.2f} |"
         )
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    console.run(app)

@@ -13,7 +13,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-import export.spectrum  # noqa: F401  (registers the circular convolution)
+from export.spectrum import OPERATOR
 
 aten = torch.ops.aten
 
@@ -78,7 +78,7 @@ CASTS = {aten._to_copy.default, aten.to.dtype}  # round as they are; `half` and 
 STEPS: dict[OpOverload, Callable[..., Tensor]] = {
     aten.mean.dim: _mean,
     aten.instance_norm.default: _instance_norm,
-    torch.ops.ship_deploy.circular_convolution.default: _circular_convolution,
+    OPERATOR: _circular_convolution,
 }
 """Operations whose sums do not stay inside, step by step: FP16 holds the sum of a frame, the sum of
 squares, the spectrum and the product of two."""

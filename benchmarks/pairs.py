@@ -1,0 +1,56 @@
+"""Frames to measure on: real pairs, and made-up ones that bring number formats to their ends."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ship_deploy.frames import Frames
+from ship_deploy.images import find_pairs, read_infrared, read_visible
+from training.scenes import render
+
+MADE = "made"
+HARD_SIZE = (96, 128)
+FULL_HD = (1080, 1920)
+
+
+class Pair(NamedTuple):
+    """A pair of frames and where it is from.
+
+    Attributes:
+        source: folder of the pair, or "made".
+        name: of the pair.
+        visible: (H, W, 3).
+        infrared: (H, W).
+    """
+
+    source: str
+    name: str
+    visible: Frames
+    infrared: Frames
+
+
+def real_pairs(folder: Path, limit: int | None = None) -> Iterator[Pair]:
+    """The pairs of a folder, `limit` of them evenly spread."""
+    files = find_pairs(folder / "visible", folder / "infrared")
+    count = min(limit or len(files), len(files))
+    for i in range(count):
+        pair = files[i * len(files) // count]
+        visible = read_visible(pair.visible)
+        if visible.ndim == 2:
+            visible = np.repeat(visible[..., None], 3, axis=2)
+        source = "/".join(folder.resolve().parts[-2:])
+        yield Pair(source, pair.name, visible, read_infrared(pair.infrared))
+
+
+def made_pairs() -> Iterator[Pair]:
+    """Black, constant, saturated, noise; last two large ones, noise and a rendered street."""
+    for name, level in (("black", 0), ("constant", 128), ("saturated", 255)):
+        grey = np.full((*HARD_SIZE, 3), level, np.uint8)
+        yield Pair(MADE, name, grey, grey[..., 0].copy())
+    random = np.random.default_rng(0)
+    for size in (HARD_SIZE, FULL_HD):
+        noise = random.integers(256, size=(*size, 4), dtype=np.uint8)
+        yield Pair(MADE, "noise", noise[..., :3].copy(), noise[..., 3].copy())
+    yield Pair(MADE, "rendered", *render(0, *FULL_HD))

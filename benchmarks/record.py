@@ -1,0 +1,13 @@
+"""Results on disk: a JSON of all figures, and the Markdown table made from it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ship_deploy.files import write_atomically
+
+
+def write(output: Path, name: str, record: dict[str, Any], table: str) -> None:
+    """Write NAME.json and NAME.md into a folder that is there."""
+    write_atomically(output / f"{name}.json", (json.dumps(record, indent=1) + "\n").encode())
+    write_atomically(output / f"{name}.md", table.encode())

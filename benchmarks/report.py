@@ -1,0 +1,57 @@
+"""Every table that is shown, made from the committed JSON: the Markdown beside it, and README's."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import fidelity, gpu, latency, layers, narrowing, scaling, summary, training_speed
+from ship_deploy.errors import UserError
+from ship_deploy.files import write_atomically
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+Table = Callable[[dict[str, Any]], str]
+TABLES: dict[str, Table] = {
+    "fidelity": fidelity.tabulate,
+    "gpu": gpu.tabulate,
+    "latency": latency.tabulate,
+    "layers": layers.tabulate,
+    "narrowing": narrowing.tabulate,
+    "quality": summary.markdown,
+    "scaling": scaling.tabulate,
+    "training": training_speed.tabulate,
+}
+"""NAME.json -> NAME.md, where there is one."""
+BLOCKS: dict[str, Table] = {"fidelity": fidelity.verdicts, "latency": latency.speeds}
+"""README's, between `<!-- NAME -->` and `<!-- end -->`."""
+
+
+def render(results: Path = RESULTS, readme: Path = ROOT / "README.md") -> dict[Path, str]:
+    """What each file should hold: the Markdown of all results, and README.
+
+    Raises:
+        UserError: README lacks a block.
+    """
+    found = {
+        name: json.loads(path.read_text())
+        for name in TABLES
+        if (path := results / f"{name}.json").exists()
+    }
+    files = {results / f"{name}.md": TABLES[name](content) for name, content in found.items()}
+    text = readme.read_text()
+    for name, table in BLOCKS.items():
+        block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        if not block.search(text):
+            raise UserError(f"{readme}: no <!-- {name} --> ... <!-- end -->")
+        text = block.sub(lambda m, t=table, n=name: f"{m[1]}{t(found[n])}{m[2]}", text)
+    return {**files, readme: text}
+
+
+def write() -> list[Path]:
+    """Write those that differ; which they were."""
+    changed = [(path, text) for path, text in render().items() if path.read_text() != text]
+    for path, text in changed:
+        write_atomically(path, text.encode())
+    return [path for path, _ in changed]
