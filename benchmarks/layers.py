@@ -105,17 +105,13 @@ def infer(model: ModelProto, candidate: Candidate, feeds: Arrays, folder: Path) 
     """Run a tapped graph where a candidate runs.
 
     Raises:
-        UserError: it cannot run there, or is no candidate that runs a graph.
+        UserError: it cannot run there.
     """
-    if candidate.engine == "onnxruntime" and candidate.device == "cpu":
+    if candidate.flavour is None:
         from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 
         with OnnxrtRunner(SessionFromOnnx(model.SerializeToString())) as runner:
             return dict(runner.infer(feeds))
-    if candidate.flavour is None:
-        raise UserError(
-            f"{candidate.title} cannot be looked into; give onnxruntime-cpu or TensorRT"
-        )
     height, width = feeds[INPUTS[0]].shape[2:]
     path = folder / "layers.onnx"
     size = f"{height}x{width}"
@@ -151,6 +147,9 @@ def run(checkpoint: Path, candidate: Candidate, pair: Pair, output: Path, limit:
     Returns:
         The Markdown table.
     """
+    on_cpu = candidate.engine == "onnxruntime" and candidate.device == "cpu"
+    if not on_cpu and candidate.flavour is None:
+        raise UserError(f"{candidate.title} cannot be looked into; onnxruntime-cpu, TensorRT can")
     make_folder(output)
     rows, columns = CROP
     frames = (np.ascontiguousarray(x[:rows, :columns])[None] for x in (pair.visible, pair.infrared))

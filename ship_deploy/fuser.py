@@ -93,7 +93,7 @@ class Fuser:
             pairs: visible and infrared, as in a call, without N in front.
 
         Raises:
-            UserError: a pair that cannot be fused; a frame under way is dropped then.
+            UserError: a pair that cannot be fused. What was under way comes before it.
         """
         shapes: deque[bool] = deque()
 
@@ -111,13 +111,19 @@ class Fuser:
     def _run(self, frames: Iterable[tuple[Frames, Frames]]) -> Iterator[Frames]:
         """Batches of one through the backend, as many at a time as it likes."""
         under_way: deque[Callable[[], Frames]] = deque()
+        problem: Exception | None = None
         try:
-            for frame in frames:
-                under_way.append(self._backend.start(*frame))
-                if len(under_way) > self._backend.ahead:
-                    yield under_way.popleft()()
+            try:
+                for frame in frames:
+                    under_way.append(self._backend.start(*frame))
+                    if len(under_way) > self._backend.ahead:
+                        yield under_way.popleft()()
+            except Exception as error:
+                problem = error  # of the next frame; those under way are whole
             while under_way:
                 yield under_way.popleft()()
+            if problem:
+                raise problem
         finally:
             for finish in under_way:  # the backend wants back what it lent
                 finish()

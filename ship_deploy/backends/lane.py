@@ -29,7 +29,7 @@ class Lane:
         self._context = context
         self._flavour = flavour
         # TensorRT-RTX records graphs of its own.
-        self._captures = cuda.captures and flavour.name == "tensorrt"
+        self._capture = cuda.capture if flavour.name == "tensorrt" else None
         self._stream = cuda.stream()
         self._size = 0, 0
         self._host: dict[str, Frames] = {}
@@ -117,8 +117,8 @@ class Lane:
         if self._replay is not None:
             self._replay()
             return
-        if self._warm and self._captures:  # TensorRT wants one run of a new size before a capture
-            self._replay = self._cuda.capture(self._stream, self._enqueue)
+        if self._warm and self._capture:  # TensorRT wants one run of a new size before a capture
+            self._replay = self._capture(self._stream, self._enqueue)
             self._replay()
             return
         self._enqueue()

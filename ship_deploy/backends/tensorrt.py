@@ -159,7 +159,7 @@ def parse_device(device: str) -> int:
 def _graphs(cuda: Cuda, flavour: flavours.Flavour) -> str:
     if flavour.targets:
         return "by TensorRT-RTX"
-    return "captured" if cuda.captures else f"off ({cuda.name} has none)"
+    return "captured" if cuda.capture else f"off ({cuda.name} has none)"
 
 
 def _release(cuda: Cuda, lanes: deque[Lane]) -> None:

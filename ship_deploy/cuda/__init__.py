@@ -46,8 +46,6 @@ class Cuda(Protocol):
     """
 
     name: str
-    captures: bool
-    """Whether it can record work as a CUDA graph."""
 
     def active(self) -> AbstractContextManager[None]:
         """Make the GPU's primary context that of this thread."""
@@ -77,8 +75,12 @@ class Cuda(Protocol):
         """Enqueue a copy to the host; `array` is contiguous and holds the data when done."""
         ...
 
-    def capture(self, stream: Stream, enqueue: Callable[[], None]) -> Callable[[], None]:
-        """Record what `enqueue` puts into the stream, without running it; the result runs it."""
+    @property
+    def capture(self) -> Callable[[Stream, Callable[[], None]], Callable[[], None]] | None:
+        """None without CUDA graphs; else `capture(stream, enqueue)`.
+
+        It records what `enqueue` puts into the stream, without running it; the result runs it.
+        """
         ...
 
 

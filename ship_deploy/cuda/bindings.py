@@ -19,7 +19,6 @@ class CudaPython:
     """See `ship_deploy.cuda.Cuda`."""
 
     name = "cuda-python"
-    captures = True
 
     def __init__(self, device: int) -> None:
         _call(driver.cuInit, 0)

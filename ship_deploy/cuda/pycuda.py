@@ -1,6 +1,6 @@
 """CUDA through PyCUDA, for pipelines that live in it. It has no CUDA graphs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ class PyCuda:
     """See `ship_deploy.cuda.Cuda`."""
 
     name = "pycuda"
-    captures = False
+    capture = None
 
     def __init__(self, device: int) -> None:
         try:
@@ -68,10 +68,6 @@ class PyCuda:
     def download(self, address: int, array: NDArray[Any], stream: Stream) -> None:
         """Enqueue a copy to the host."""
         self._driver.memcpy_dtoh_async(array, address, stream)
-
-    def capture(self, stream: Stream, enqueue: Callable[[], None]) -> Callable[[], None]:
-        """PyCUDA cannot."""
-        raise NotImplementedError("PyCUDA has no CUDA graphs")
 
 
 @cache

@@ -106,6 +106,15 @@ def test_map_keeps_two_frames_under_way_and_their_order(gpu_fuser, fuser):
     assert len(stand_in.Runtime.engines[-1].contexts) == 2
 
 
+def test_what_is_under_way_comes_before_an_error(gpu_fuser, fuser):
+    frames = pairs(*[(48, 64)] * 2)
+    results = gpu_fuser.map([*frames, (frames[0][0], frames[1][1][:40])])
+    for pair in frames:
+        assert np.array_equal(next(results), fuser(*pair))
+    with pytest.raises(UserError):
+        next(results)
+
+
 def test_a_map_that_is_left_gives_its_lanes_back(gpu_fuser):
     frames = pairs(*[(48, 64)] * 4)
     for _ in range(3):
