@@ -1,4 +1,4 @@
-"""`python -m benchmarks latency|quality|training [...] -o DIR`."""
+"""`python -m benchmarks latency|quality|panels|training [...] -o DIR`, and `card`."""
 
 import re
 from pathlib import Path
@@ -78,6 +78,39 @@ def quality(
         if given not in known:
             raise typer.BadParameter(f"{given!r} is none of {', '.join(known)}")
     Console().print(Markdown(quality.run(data, methods, output, convention, gallery_by, workers)))
+
+
+@app.command()
+def panels(
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for panels.jpg")],
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[[NAME=]DATA...]", help="as for quality; drawn streets if none"),
+    ] = None,
+    methods: Annotated[
+        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
+    ] = METHODS[1:],
+    crops: Annotated[int, typer.Option(min=1)] = 10,
+) -> None:
+    """Draw crops around the strongest edges, enlarged, beside their sources: beads show there."""
+    with Console(stderr=True).status("Fusing"):
+        from benchmarks.panels import run
+
+        run(data or [], methods, output, crops)
+
+
+@app.command()
+def card(
+    figures: Annotated[
+        Path, typer.Argument(help="quality.json, with methods 'authors', 'bundled'")
+    ],
+    checkpoint: Annotated[Path, typer.Argument(help="the shipped one if not given")] = CHECKPOINT,
+) -> None:
+    """Write recipe, digests and figures of the bundled model into its model card."""
+    from benchmarks.card import CARD, update
+    from ship_deploy.files import write_atomically
+
+    write_atomically(CARD, update(CARD.read_text("utf-8"), figures, checkpoint).encode())
 
 
 @app.command()
