@@ -210,6 +210,25 @@ def quality(
 
 
 @app.command()
+def panels(
+    output: Output,
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[[NAME=]DATA...]", help="as for quality; drawn streets if none"),
+    ] = None,
+    methods: Annotated[
+        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
+    ] = METHODS[1:],
+    crops: Annotated[int, typer.Option(min=1)] = 10,
+) -> None:
+    """Draw crops around the strongest edges, enlarged, beside their sources: beads show there."""
+    with Console(stderr=True).status("Fusing"):
+        from benchmarks.panels import run
+
+        run(data or [], methods, output, crops)
+
+
+@app.command()
 def training(
     output: Output,
     precision: Annotated[
@@ -227,7 +246,7 @@ def training(
 
 @app.command()
 def report() -> None:
-    """Write README's tables, and those beside the results, from the committed JSON."""
+    """Write the tables of README, model card and results anew, from the committed JSON."""
     with _steps.status("Importing"):
         from benchmarks.report import write
     for path in write():

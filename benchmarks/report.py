@@ -1,4 +1,4 @@
-"""Every table that is shown, made from the committed JSON: the Markdown beside it, and README's."""
+"""All tables that are shown, made from the committed JSON: beside it, in README, in the model card."""
 
 import json
 import re
@@ -6,11 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fidelity, gpu, latency, layers, narrowing, scaling, summary, training_speed
+from benchmarks import (
+    card,
+    fidelity,
+    gpu,
+    latency,
+    layers,
+    narrowing,
+    scaling,
+    summary,
+    training_speed,
+)
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
+CHECKPOINT = ROOT / "configs" / "ship.safetensors"
 RESULTS = ROOT / "benchmarks" / "results"
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
@@ -29,7 +40,7 @@ BLOCKS: dict[str, Table] = {"fidelity": fidelity.verdicts, "latency": latency.sp
 
 
 def render(results: Path = RESULTS, readme: Path = ROOT / "README.md") -> dict[Path, str]:
-    """What each file should hold: the Markdown of all results, and README.
+    """What each file should hold: the Markdown of all results, README, the model card.
 
     Raises:
         UserError: README lacks a block.
@@ -46,7 +57,8 @@ def render(results: Path = RESULTS, readme: Path = ROOT / "README.md") -> dict[P
         if not block.search(text):
             raise UserError(f"{readme}: no <!-- {name} --> ... <!-- end -->")
         text = block.sub(lambda m, t=table, n=name: f"{m[1]}{t(found[n])}{m[2]}", text)
-    return {**files, readme: text}
+    about = card.update(card.CARD.read_text("utf-8"), results / "quality.json", CHECKPOINT)
+    return {**files, readme: text, card.CARD: about}
 
 
 def write() -> list[Path]:

@@ -49,6 +49,9 @@ class Data(Section):
     folders: list[Folder] = Field(min_length=1)
     crop: int = Field(128, ge=16)  # pixels, square
     batch: PositiveInt = 4  # crops of one step, shared out among all devices of all nodes
+    # A folder for decoded frames, mapped by all processes of a host and kept for the next run.
+    # Without one, every device holds them all in memory: M3FD's 4,200 pairs are 10 GB.
+    cache: Path | None = None
     workers: NonNegativeInt = 0  # processes that crop, for each device; 0 crops between steps
 
 

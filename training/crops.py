@@ -36,7 +36,8 @@ class Crops(Dataset[Tensor]):
     """
 
     def __init__(self, data: Data, augmentation: Augmentation, seed: int) -> None:
-        folders = read_folders("data.folders", [folder.path for folder in data.folders], data.crop)
+        paths = [folder.path for folder in data.folders]
+        folders = read_folders("data.folders", paths, data.crop, data.cache)
         self.frames = [pair.frames for pairs in folders for pair in pairs]
         weights = [
             folder.weight / len(pairs)

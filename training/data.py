@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from ship_deploy.errors import UserError
+from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
 from ship_deploy.images import SUFFIXES, read_visible
-from training import colour
+from training import cache, colour
 from training.parallel import in_order
 from training.saliency import mask
 
@@ -39,13 +40,17 @@ class Files(NamedTuple):
     saliency: Path | None
 
 
-def read_folders(key: str, folders: Sequence[Path], smallest: int) -> list[list[Pair]]:
+def read_folders(
+    key: str, folders: Sequence[Path], smallest: int, cached: Path | None = None
+) -> list[list[Pair]]:
     """Decode every pair of every folder; they stay in memory, three bytes a pixel.
 
     Args:
         key: the key of the recipe that names the folders, for messages.
         folders: as the module describes them.
         smallest: pixels; shorter frames are refused.
+        cached: a folder for the decoded frames, see `training.cache`; they are then mapped from
+            there instead of held, and only what is not there yet is decoded.
 
     Returns:
         The pairs of each folder, sorted by name.
@@ -57,12 +62,16 @@ def read_folders(key: str, folders: Sequence[Path], smallest: int) -> list[list[
     for folder in folders:
         if not folder.is_dir():
             raise UserError(f"{key}: {folder}: no such folder{_nearest(folder)}")
+    if cached:
+        make_folder(cached)
     problems: list[str] = []
     pairs: list[list[Pair]] = []
     for folder in folders:
         found = _find_pairs(folder, problems)
         pairs.append([])
-        for read in in_order(lambda f: _read_pair(f, smallest), found, f"Reading {folder}"):
+        for read in in_order(
+            lambda files: _read_pair(files, smallest, cached), found, f"Reading {folder}"
+        ):
             if isinstance(read, Pair):
                 pairs[-1].append(read)
             else:
@@ -133,11 +142,30 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
     return pairs
 
 
-def _read_pair(files: Files, smallest: int) -> Pair | list[str]:
+def _read_pair(files: Files, smallest: int, cached: Path | None) -> Pair | list[str]:
     """The pair, or all that is wrong with it."""
+    paths = [path for path in files if path is not None]
+    kept = cache.entry(cached, paths) if cached else None
+    frames = cache.load(kept) if kept else None
+    if frames is None:
+        decoded = _decode(paths)
+        if isinstance(decoded, list):
+            return decoded
+        frames = decoded
+        if kept:
+            cache.save(kept, frames)
+            frames = cache.load(kept)
+            assert frames is not None
+    height, width = frames.shape[1:]
+    if min(height, width) < smallest:
+        return [f"{paths[0]}: {width}x{height}, smaller than {smallest}x{smallest}"]
+    return Pair(files.visible.stem, torch.from_numpy(frames))
+
+
+def _decode(paths: Sequence[Path]) -> Frames | list[str]:
+    """Luminance, infrared and saliency, (3, H, W), or all that is wrong with the files."""
     frames: list[Frames] = []
     problems = []
-    paths = [path for path in files if path is not None]
     for path in paths:
         try:
             frames.append(read_grey(path))
@@ -150,8 +178,6 @@ def _read_pair(files: Files, smallest: int) -> Pair | list[str]:
         if frame.shape != (height, width):
             size = f"{frame.shape[1]}x{frame.shape[0]}"
             return [f"{path}: {size}, but the visible frame is {width}x{height}"]
-    if min(height, width) < smallest:
-        return [f"{paths[0]}: {width}x{height}, smaller than {smallest}x{smallest}"]
-    if files.saliency is None:
+    if len(paths) == 2:  # no file for the saliency
         frames.append(mask(frames[0]))
-    return Pair(files.visible.stem, torch.from_numpy(np.stack(frames)))
+    return np.stack(frames)

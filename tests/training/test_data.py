@@ -1,5 +1,6 @@
 """Reading pairs: what is paired, and what is refused."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from ship_deploy.errors import UserError
+from training import cache
 from training.data import read_folders, read_grey
 from training.saliency import mask
 
@@ -129,3 +131,39 @@ def test_a_frame_that_is_too_small_is_refused(folder):
     assert len(read(folder, smallest=24)[0]) == 3
     with pytest.raises(UserError, match="32x24, smaller than 25x25"):
         read(folder, smallest=25)
+
+
+def test_cached_frames_are_mapped_and_not_decoded_again(folder, tmp_path, monkeypatch):
+    cached = tmp_path / "cache"
+    [fresh] = read(folder)
+    read_folders("", [folder], 16, cached)
+    monkeypatch.setattr("training.data.read_grey", None)  # whoever decodes now, fails
+    [found] = read_folders("", [folder], 16, cached)
+    assert [pair.name for pair in found] == list(STEMS)
+    for pair, expected in zip(found, fresh, strict=True):
+        np.testing.assert_array_equal(pair.frames, expected.frames)
+    assert all(isinstance(cache.load(path), np.memmap) for path in cached.iterdir())
+    with pytest.raises(UserError, match="smaller than 25x25"):  # as without a cache
+        read_folders("", [folder], 25, cached)
+
+
+@pytest.mark.parametrize("kind", ["visible", "infrared"])
+def test_a_changed_source_is_decoded_again(folder, tmp_path, kind):
+    cached = tmp_path / "cache"
+    read_folders("", [folder], 16, cached)
+    [source] = (folder / kind).glob("b.*")
+    write(source, noise(99))
+    os.utime(source, ns=(0, 0))  # not the time of the first one, on any file system
+    for pairs in (read(folder), read_folders("", [folder], 16, cached)):
+        row = ("visible", "infrared").index(kind)
+        np.testing.assert_array_equal(pairs[0][1].frames[row], noise(99))
+
+
+def test_a_damaged_cache_is_decoded_again(folder, tmp_path):
+    cached = tmp_path / "cache"
+    read_folders("", [folder], 16, cached)
+    for damaged, size in zip(sorted(cached.iterdir()), (0, 100, 1000), strict=True):
+        os.truncate(damaged, size)
+    [found], [fresh] = read_folders("", [folder], 16, cached), read(folder)
+    for pair, expected in zip(found, fresh, strict=True):
+        np.testing.assert_array_equal(pair.frames, expected.frames)

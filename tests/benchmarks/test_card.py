@@ -1,0 +1,50 @@
+"""The model card: its facts are those of the committed files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import card
+from ship_deploy.errors import UserError
+from ship_deploy.fuser import BUNDLED_MODEL
+
+ROOT = Path(__file__).parents[2]
+FIGURES = ROOT / "benchmarks" / "results" / "quality.json"
+CHECKPOINT = ROOT / "configs" / "ship.safetensors"
+
+
+def test_the_committed_card_has_todays_digests():
+    text = card.CARD.read_text("utf-8")
+    assert card.digest(BUNDLED_MODEL) in text
+    assert card.digest(CHECKPOINT) in text
+
+
+def test_the_better_method_is_bold_and_text_around_the_facts_stays(tmp_path):
+    figures = json.loads(FIGURES.read_text())
+    summary = figures["data"]["TNO"]["summary"]
+    for metric, bundled, authors in (("EN", 2, 1), ("N_abf", 2, 1), ("SD", 1, 1)):
+        summary["bundled"][metric]["mean"] = bundled
+        summary["authors"][metric]["mean"] = authors
+    (tmp_path / "quality.json").write_text(json.dumps(figures))
+    before, after = "before\n", "\n\nafter\n"
+    text = before + card.BEGIN + "old" + card.END + after
+    text = card.update(text, tmp_path / "quality.json", CHECKPOINT)
+    assert text.startswith(before) and text.endswith(after) and "old" not in text
+    assert "| EN ↑ | **2.00** | 1.00 |" in text
+    assert "| N_abf ↓ | 2.00 | **1.00** |" in text
+    assert "| SD ↑ | **1.00** | **1.00** |" in text
+
+
+@pytest.mark.parametrize(("text", "missing"), [("nothing", card.BEGIN), (card.BEGIN, card.END)])
+def test_a_card_without_its_marks_is_refused(text, missing):
+    with pytest.raises(UserError, match=f"lacks the line {missing}"):
+        card.update(text, FIGURES, CHECKPOINT)
+
+
+def test_figures_without_one_of_the_methods_are_refused(tmp_path):
+    figures = json.loads(FIGURES.read_text())
+    del figures["methods"]["authors"]
+    (tmp_path / "quality.json").write_text(json.dumps(figures))
+    with pytest.raises(UserError, match="no method authors"):
+        card.update(card.BEGIN + card.END, tmp_path / "quality.json", CHECKPOINT)
