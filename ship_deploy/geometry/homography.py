@@ -1,0 +1,91 @@
+"""Estimating a homography from points, and refusing points that cannot give one."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ship_deploy.errors import UserError
+
+Points = NDArray[np.float64]  # (N, 2), x and y in pixels
+Matrix = NDArray[np.float64]  # (3, 3)
+FEWEST = 4
+LARGEST_ERROR = 3.0  # pixels: the share of pairs of points further off tells a mistake
+
+
+class Estimate(NamedTuple):
+    """A homography, and the distances in pixels of the points that it was estimated from."""
+
+    matrix: Matrix
+    errors: NDArray[np.float64]  # (N,)
+
+
+def estimate(source: Points, target: Points, size: tuple[int, int]) -> Estimate:
+    """The homography that takes `source` to `target` with the least squares of distances.
+
+    All points count: a wrong one shows in the errors, it is not dropped.
+
+    Args:
+        source: (N, 2), pixels in a frame of `size`.
+        target: (N, 2), where they lie in the other frame.
+        size: (height, width) of the source frame.
+
+    Raises:
+        UserError: fewer than four points, points on a line, or a homography that mirrors or folds
+            the frame.
+    """
+    if len(source) < FEWEST:
+        raise UserError(f"{len(source)} points; a homography needs {FEWEST} or more, better 8")
+    for name, points in (("infrared", source), ("visible", target)):
+        _check_spread(name, points)
+    matrix, _ = cv2.findHomography(source, target, 0)
+    if matrix is None or not np.isfinite(matrix).all():
+        raise UserError("no homography fits these points; give others, spread over the frame")
+    if not keeps_orientation(matrix, size):
+        raise UserError(
+            "the points mirror or fold the infrared frame: is one of the images flipped, or are "
+            "points in another order in the two?"
+        )
+    return Estimate(matrix, np.linalg.norm(project(matrix, source) - target, axis=1))
+
+
+def project(matrix: Matrix, points: Points) -> Points:
+    """Points (N, 2) through a homography."""
+    projected: Points = cv2.perspectiveTransform(points[:, None].astype(np.float64), matrix)[:, 0]
+    return projected
+
+
+def corners(size: tuple[int, int]) -> Points:
+    """The centres of the four corner pixels of a frame (height, width), clockwise."""
+    bottom, right = size[0] - 1, size[1] - 1
+    return np.array([(0, 0), (right, 0), (right, bottom), (0, bottom)], np.float64)
+
+
+def keeps_orientation(matrix: Matrix, size: tuple[int, int]) -> bool:
+    """Whether a frame stays a convex quadrilateral, not mirrored, with its horizon outside."""
+    homogeneous = np.c_[corners(size), np.ones(4)] @ matrix.T
+    depths = homogeneous[:, 2]
+    if not (np.isfinite(homogeneous).all() and (depths * depths[0] > 0).all()):
+        return False
+    quadrilateral = homogeneous[:, :2] / depths[:, None]
+    sides = np.roll(quadrilateral, -1, axis=0) - quadrilateral
+    following = np.roll(sides, -1, axis=0)
+    turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
+    return bool((turns > 1e-6).all())
+
+
+def _check_spread(name: str, points: Points) -> None:
+    """No three-in-a-line sets: every choice of all points but one must span a plane.
+
+    The smaller singular value of the centred points is their deviation across the line that fits
+    them best.
+    """
+    subsets = [np.delete(points, i, axis=0) for i in range(len(points))] if len(points) < 6 else []
+    for chosen in (points, *subsets):
+        along, across = np.linalg.svd(chosen - chosen.mean(axis=0), compute_uv=False)
+        if across < 0.02 * along or along == 0:
+            raise UserError(
+                f"the {name} points lie on a line, or too many of them do; "
+                "spread them over the frame"
+            )
