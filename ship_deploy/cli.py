@@ -124,6 +124,35 @@ def build(
 
 
 @app.command()
+def calibrate(
+    visible: Annotated[Path, typer.Argument(help="image, or a folder of them")],
+    infrared: Annotated[Path, typer.Argument(help="its partner, of any size")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="calibration.json")],
+    board: Annotated[
+        str | None,
+        typer.Option(metavar="ROWSxCOLUMNS", help="inner corners of a chessboard in each pair"),
+    ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(help="CSV file of points: infrared_x,infrared_y,visible_x,visible_y"),
+    ] = None,
+    max_error: Annotated[
+        float | None,
+        typer.Option(help="RMS in visible pixels; 0.5% of the diagonal if not given"),
+    ] = None,
+) -> None:
+    """Find where the infrared view lies in the visible one, from a few pairs of images.
+
+    Without a chessboard or points, edges in the two are matched. The cameras must be upright beside
+    each other and look far: near things are off by the distance between the lenses. A picture to
+    judge by is written beside the calibration.
+    """
+    from ship_deploy.calibrating import calibrate_files
+
+    calibrate_files(visible, infrared, output, board=board, points=points, max_error=max_error)
+
+
+@app.command()
 def info(
     model: Annotated[Path, typer.Argument(help="model.onnx, or an engine")],
 ) -> None:

@@ -11,7 +11,6 @@ from ship_deploy.errors import UserError
 Points = NDArray[np.float64]  # (N, 2), x and y in pixels
 Matrix = NDArray[np.float64]  # (3, 3)
 FEWEST = 4
-LARGEST_ERROR = 3.0  # pixels: the share of pairs of points further off tells a mistake
 
 
 class Estimate(NamedTuple):
@@ -75,14 +74,20 @@ def keeps_orientation(matrix: Matrix, size: tuple[int, int]) -> bool:
     return bool((turns > 1e-6).all())
 
 
+def coverage(points: Points, size: tuple[int, int]) -> float:
+    """The share of a frame (height, width) that the points span, 0 to 1."""
+    hull = cv2.convexHull(points.astype(np.float32))
+    return float(cv2.contourArea(hull) / (size[0] * size[1]))
+
+
 def _check_spread(name: str, points: Points) -> None:
-    """No three-in-a-line sets: every choice of all points but one must span a plane.
+    """See that no line holds all points but one; a chessboard is too many to try, and no line.
 
     The smaller singular value of the centred points is their deviation across the line that fits
     them best.
     """
-    subsets = [np.delete(points, i, axis=0) for i in range(len(points))] if len(points) < 6 else []
-    for chosen in (points, *subsets):
+    few = range(len(points)) if len(points) <= 30 else ()
+    for chosen in (points, *(np.delete(points, i, axis=0) for i in few)):
         along, across = np.linalg.svd(chosen - chosen.mean(axis=0), compute_uv=False)
         if across < 0.02 * along or along == 0:
             raise UserError(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
 from ship_deploy.geometry.descriptors import Channels, correlate, describe
-from ship_deploy.geometry.homography import Matrix, Points, keeps_orientation, project
+from ship_deploy.geometry.homography import Matrix, Points, coverage, keeps_orientation, project
 
 Grey = NDArray[np.uint8]  # (H, W)
 
@@ -23,8 +23,8 @@ COARSE_WIDTH = 160  # pixels of the visible frame in the first search
 SCALES = np.geomspace(0.4, 1.25, 24)  # width of the infrared view in widths of the visible one
 ANGLES = (-4.0, -2.0, 0.0, 2.0, 4.0)  # degrees
 ALIKE = 0.25  # correlation from which on a patch counts as found
-FEWEST, SHARE, AREA = 40, 0.5, 0.15  # of inliers: least number, share, and area of the visible frame
-HELP = "take pairs with more edges in both, spread over the frame, or use --method points"
+FEWEST, SHARE, AREA = 40, 0.5, 0.3  # least number and share of inliers, and of the infrared frame
+HELP = "take pairs with more edges in both, spread over the frame, or give --points"
 
 
 class Round(NamedTuple):
@@ -67,12 +67,11 @@ def match(visible: Sequence[Grey], infrared: Sequence[Grey]) -> Matches:
         matrix, inliers = _agree(found, step.tolerance * visible[0].shape[1] / step.width)
     kept = Matches(found.infrared[inliers], found.visible[inliers])
     share = len(kept.visible) / len(found.visible)
-    hull = cv2.convexHull(kept.visible.astype(np.float32))
-    area = cv2.contourArea(hull) / visible[0].size
+    area = coverage(kept.infrared, infrared[0].shape)
     if len(kept.visible) < FEWEST or share < SHARE or area < AREA:
         raise UserError(
             f"the frames do not match: {len(kept.visible)} of {len(found.visible)} points agree, "
-            f"over {area:.0%} of the visible frame; {HELP}"
+            f"over {area:.0%} of the infrared frame; {HELP}"
         )
     if not keeps_orientation(matrix, infrared[0].shape):
         raise UserError(f"the frames do not match: the best fit folds the infrared one; {HELP}")
