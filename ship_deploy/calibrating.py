@@ -151,7 +151,9 @@ def _check_inside(path: Path, name: str, points: Points, size: tuple[int, ...]) 
 
 
 def _grey(image: Frames) -> Frames:
-    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False)
+    return image
 
 
 def _place(point: NDArray[Any]) -> str:
@@ -161,11 +163,11 @@ def _place(point: NDArray[Any]) -> str:
 def _draw(calibration: Calibration, visible: Frames, infrared: Frames) -> Frames:
     """Two panels: tiles of both frames in turn, and infrared edges on the visible frame."""
     height, width = calibration.visible_size
-    visible = cv2.cvtColor(_grey(visible), cv2.COLOR_GRAY2BGR)
+    tiles = cv2.merge([_grey(visible)] * 3)
     aligned = calibration.align(infrared, (height, width))
     side = max(1, -(-width // TILES))
     rows, columns = np.indices((height, width)) // side
-    tiles, edges = visible.copy(), visible.copy()
+    edges = tiles.copy()
     shown = ((rows + columns) % 2 == 1) & calibration.view()
     tiles[shown] = cv2.applyColorMap(aligned, cv2.COLORMAP_INFERNO)[shown]
     strength = cv2.morphologyEx(
@@ -174,7 +176,7 @@ def _draw(calibration: Calibration, visible: Frames, infrared: Frames) -> Frames
     inside = cv2.erode(calibration.view().astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     strong = inside & (strength > np.percentile(strength[inside], 90)) if inside.any() else inside
     edges[strong] = (0, 140, 255)
-    return np.hstack([tiles, edges])
+    return np.hstack([tiles, edges]).astype(np.uint8, copy=False)
 
 
 def _report(calibration: Calibration, pairs: int, covered: float) -> None:

@@ -38,7 +38,7 @@ def describe(
 @app.command()
 def fuse(
     visible: Annotated[Path, typer.Argument(help="image, or a folder of them (grey or colour)")],
-    infrared: Annotated[Path, typer.Argument(help="aligned image or folder, 8 or 16 bits")],
+    infrared: Annotated[Path, typer.Argument(help="image or folder, 8 or 16 bits")],
     output: Annotated[Path, typer.Option("--output", "-o", help="folder, or a .png file")],
     model: Annotated[
         Path | None, typer.Option(help="model.onnx or engine; if not given, the bundled one")
@@ -53,6 +53,10 @@ def fuse(
     report: Annotated[
         Path | None, typer.Option(help="write a page to compare the pictures on, page.html")
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="of infrared images that are not aligned, see calibrate"),
+    ] = None,
 ) -> None:
     """Fuse two images, or two folders whose images have the same names."""
     from ship_deploy import fusing
@@ -62,6 +66,7 @@ def fuse(
         infrared,
         output,
         report,
+        calibration,
         model=model,
         backend=backend,
         device=device,

@@ -38,7 +38,7 @@ class Calibration:
         method: "chessboard", "points" or "matching".
     """
 
-    homography: tuple[tuple[float, float, float], ...]
+    homography: tuple[tuple[float, ...], ...]
     infrared_size: Size
     visible_size: Size
     rms: float

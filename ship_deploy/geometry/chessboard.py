@@ -1,4 +1,4 @@
-"""A chessboard that both cameras see: warmed by the sun or a lamp, its squares differ in infrared."""
+"""A chessboard that both cameras see: warmed by sun or lamp, its squares differ in infrared."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def _find(image: NDArray[np.uint8], board: tuple[int, int], name: str) -> Points
     large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
     flags = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_ACCURACY
     for contrast in (large, 255 - large):
-        found, corners = cv2.findChessboardCornersSB(contrast, (columns, rows), flags)
+        found, corners = cv2.findChessboardCornersSB(contrast, (columns, rows), flags=flags)
         if found:
             points: Points = (corners.reshape(-1, 2).astype(np.float64) + 0.5) / factor - 0.5
             return points

@@ -1,6 +1,6 @@
 """Estimating a homography from points, and refusing points that cannot give one."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -38,9 +38,10 @@ def estimate(source: Points, target: Points, size: tuple[int, int]) -> Estimate:
         raise UserError(f"{len(source)} points; a homography needs {FEWEST} or more, better 8")
     for name, points in (("infrared", source), ("visible", target)):
         _check_spread(name, points)
-    matrix, _ = cv2.findHomography(source, target, 0)
-    if matrix is None or not np.isfinite(matrix).all():
+    found, _ = cv2.findHomography(source, target, 0)
+    if found is None or not np.isfinite(found).all():
         raise UserError("no homography fits these points; give others, spread over the frame")
+    matrix = found.astype(np.float64)
     if not keeps_orientation(matrix, size):
         raise UserError(
             "the points mirror or fold the infrared frame: is one of the images flipped, or are "
@@ -49,10 +50,9 @@ def estimate(source: Points, target: Points, size: tuple[int, int]) -> Estimate:
     return Estimate(matrix, np.linalg.norm(project(matrix, source) - target, axis=1))
 
 
-def project(matrix: Matrix, points: Points) -> Points:
+def project(matrix: NDArray[Any], points: Points) -> Points:
     """Points (N, 2) through a homography."""
-    projected: Points = cv2.perspectiveTransform(points[:, None].astype(np.float64), matrix)[:, 0]
-    return projected
+    return cv2.perspectiveTransform(points[:, None], matrix)[:, 0].astype(np.float64)
 
 
 def corners(size: tuple[int, int]) -> Points:

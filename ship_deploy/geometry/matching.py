@@ -80,33 +80,37 @@ def match(visible: Sequence[Grey], infrared: Sequence[Grey]) -> Matches:
 
 def _search(visible: Sequence[Grey], infrared: Sequence[Grey]) -> Matrix:
     """The best of all scales, places and ANGLES, at low resolution."""
-    height, width = infrared[0].shape
     factor = COARSE_WIDTH / visible[0].shape[1]
     margin = COARSE_WIDTH // 4  # the infrared view may reach over the border
+    smaller = [_scaled(image, factor) for image in visible]
     places = [
-        np.pad(describe(_scaled(v, factor)), ((0, 0), (margin, margin), (margin, margin)))
-        for v in visible
+        np.pad(describe(image), ((0, 0), (margin, margin), (margin, margin)))
+        for image, _ in smaller
     ]
     best, found = -np.inf, np.eye(3)
-    for scale in SCALES * (COARSE_WIDTH / width):
-        small = [_scaled(i, scale) for i in infrared]
-        centre = (small[0].shape[1] - 1) / 2, (small[0].shape[0] - 1) / 2
-        cut = max(2, round(0.06 * min(small[0].shape)))  # what turning smears
-        if any(s > p for s, p in zip(small[0].shape, places[0].shape[1:], strict=True)):
+    for scale in SCALES * (COARSE_WIDTH / infrared[0].shape[1]):
+        small = [_scaled(image, scale) for image in infrared]
+        size, scaling = small[0][0].shape, small[0][1]
+        centre = (size[1] - 1) / 2, (size[0] - 1) / 2
+        cut = max(2, round(0.06 * min(size)))  # what turning smears
+        if any(s > p for s, p in zip(size, places[0].shape[1:], strict=True)):
             continue
         for angle in ANGLES:
             turn = cv2.getRotationMatrix2D(centre, angle, 1)
-            total = sum(
-                correlate(place, _turned(image, turn, cut))
-                for place, image in zip(places, small, strict=True)
+            total = np.sum(
+                [
+                    correlate(place, _turned(image, turn, cut))
+                    for place, (image, _) in zip(places, small, strict=True)
+                ],
+                axis=0,
             )
             _, peak, _, (x, y) = cv2.minMaxLoc(total)
             score = peak * np.sqrt(scale)  # a small view correlates well by chance
             if score > best:
                 best = score
                 move = np.array([[1, 0, x - margin - cut], [0, 1, y - margin - cut], [0, 0, 1.0]])
-                found = move @ np.vstack([turn, (0, 0, 1)]) @ _scaling(scale)
-    return _scaling(1 / factor) @ found
+                found = move @ np.vstack([turn, (0, 0, 1)]) @ scaling
+    return np.linalg.inv(smaller[0][1]) @ found
 
 
 def _turned(image: Grey, turn: NDArray[Any], cut: int) -> Channels:
@@ -119,11 +123,11 @@ def _find_patches(
 ) -> Matches:
     """Where patches of the infrared frames, warped by `matrix`, really are in the visible ones."""
     factor = step.width / visible[0].shape[1]
-    scaling = _scaling(factor)
-    start = scaling @ matrix
-    sources, targets = [], []
+    sources: list[tuple[float, float]] = []
+    targets: list[tuple[float, float]] = []
     for one, other in zip(visible, infrared, strict=True):
-        scaled = _scaled(one, factor)
+        scaled, scaling = _scaled(one, factor)
+        start = scaling @ matrix
         size = scaled.shape[::-1]
         here = describe(scaled)
         view = cv2.erode(
@@ -137,7 +141,7 @@ def _find_patches(
                 continue
             left, top = max(0, x - step.half - step.reach), max(0, y - step.half - step.reach)
             right, bottom = x + step.half + step.reach + 1, y + step.half + step.reach + 1
-            correlation = correlate(here[:, top:bottom, left:right], there[:, *box])
+            correlation = correlate(here[:, top:bottom, left:right], there[(slice(None), *box)])
             peak = _peak(correlation)
             if peak is not None:
                 sources.append((x, y))
@@ -180,16 +184,14 @@ def _agree(found: Matches, tolerance: float) -> tuple[Matrix, NDArray[np.bool_]]
     )
     if matrix is None or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-12:
         raise UserError(f"the frames do not match: no homography explains the points; {HELP}")
-    return matrix, inliers.ravel() > 0
+    return matrix.astype(np.float64), inliers.ravel() > 0
 
 
-def _scaled(image: Grey, factor: float) -> Grey:
-    size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
-    scaled: Grey = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return scaled
-
-
-def _scaling(factor: float) -> Matrix:
-    """What `_scaled` does to pixels; (0, 0) is a centre, so a half moves with the scale."""
-    shift = (factor - 1) / 2
-    return np.array([[factor, 0, shift], [0, factor, shift], [0, 0, 1.0]])
+def _scaled(image: Grey, factor: float) -> tuple[Grey, Matrix]:
+    """An image in another size, whole pixels, and what that does to (x, y, 1)."""
+    height, width = image.shape
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    x, y = size[0] / width, size[1] / height
+    # (0, 0) is the centre of a pixel, so the corner of the frame, half a pixel off, stays.
+    return scaled, np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])

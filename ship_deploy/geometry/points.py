@@ -31,9 +31,9 @@ def read_points(path: Path) -> tuple[Points, Points]:
     rows = []
     for row in reader:
         try:
-            if row.get(None):  # type: ignore[call-overload]  # DictReader's key for what is too much
+            rows.append([float(row.pop(name)) for name in COLUMNS])
+            if row:  # what is too much
                 raise ValueError
-            rows.append([float(row[name]) for name in COLUMNS])
         except (TypeError, ValueError):
             raise UserError(
                 f"{path}, line {reader.line_num}: expected four numbers, {','.join(COLUMNS)}"
