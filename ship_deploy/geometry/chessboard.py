@@ -45,13 +45,13 @@ def find_corners(
 def _find(image: NDArray[np.uint8], board: tuple[int, int], name: str) -> Points:
     rows, columns = board
     factor = max(1, -(-WIDTH // image.shape[1]))
-    large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    flags = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_ACCURACY
-    for contrast in (large, 255 - large):
-        found, corners = cv2.findChessboardCornersSB(contrast, (columns, rows), flags=flags)
-        if found:
-            points: Points = (corners.reshape(-1, 2).astype(np.float64) + 0.5) / factor - 0.5
-            return points
+    large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
+    # Linear, and not normalised: the rims that cubic and CALIB_CB_NORMALIZE_IMAGE make mislead it.
+    flags = cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_ACCURACY
+    found, corners = cv2.findChessboardCornersSB(large, (columns, rows), flags=flags)
+    if found:
+        points: Points = (corners.reshape(-1, 2).astype(np.float64) + 0.5) / factor - 0.5
+        return points
     raise UserError(
         f"no chessboard of {rows}x{columns} inner corners in the {name} frame; see that all of it "
         "is in view, sharp and, in infrared, warm"

@@ -1,8 +1,8 @@
 """What infrared and visible frames have in common: where edges run, not how strong or which way.
 
-A warm thing may be bright in one frame and dark in the other, and its edge weak in one of them. So a
-frame becomes channels of gradient orientation, modulo 180 degrees, each gradient divided by the mean
-one around it; such channels are compared by normalised cross-correlation.
+A warm thing may be bright in one frame and dark in the other, and its edge weak in one of them. So
+a frame becomes channels of gradient orientation, modulo 180 degrees, each gradient divided by the
+mean one around it; such channels are compared by normalised cross-correlation.
 """
 
 from typing import Any
