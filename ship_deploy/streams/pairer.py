@@ -62,7 +62,7 @@ class Pairer:
     Every visible frame gets the infrared one that is nearest in time, if that is within half the
     slower camera's period. So a slow infrared camera's frame is fused with several visible ones,
     and the fused stream has the visible camera's rate; a fast one's surplus frames find no partner.
-    A frame waits for its partner for at most the slower period. When a side is silent or has ended,
+    A frame waits for its partner for at most the slower period, and the offset. When a side is silent or has ended,
     the other one's frames are given out alone; results come in order of time.
 
     Each frame that was pushed is settled once, with one of these reasons: "" (fused), "late" (its
@@ -98,7 +98,7 @@ class Pairer:
         self._visible = _Track("visible", now, period)
         self._infrared = _Track("infrared", now, period)
         self._tracks = {"visible": self._visible, "infrared": self._infrared}
-        self._given = float("-inf")  # time of the newest match
+        self._passed = float("-inf")  # time up to which all is decided
         self._out: tuple[_Held | None, _Held | None] = (None, None)  # the match that is being made
         self._differences: deque[float] = deque(maxlen=2 * WINDOW)
         self._drift = Drift()
@@ -114,7 +114,7 @@ class Pairer:
             return
         track.beat(time, now)
         slack = 0.0 if side == "visible" else self._tolerance or 0.0
-        if time + slack <= self._given:
+        if time + slack <= self._passed:
             self._settle(side, frame, LATE)
             return
         track.held.append(_Held(frame, time, now))
@@ -136,17 +136,17 @@ class Pairer:
         self._skip_to_newest(visible, now, lambda held: self._partner(held, now) is not None)
         while visible and (found := self._partner(visible[0], now)):
             held, (partner, reason) = visible.popleft(), found
-            if reason == NO_PARTNER:
-                self._settle("visible", held.frame, reason)
-                self._release()
-                continue
-            return self._give(held, partner, reason)
+            self._passed = held.time
+            if reason != NO_PARTNER:
+                return self._give(held, partner, reason)
+            self._settle("visible", held.frame, reason)
+            self._release()
         if visible or not (reason := self._gone(self._visible, now)):
             return None
         self._skip_to_newest(infrared, now, lambda held: held.fate == NO_PARTNER)
         while infrared:
             held = infrared.popleft()
-            if held.fate == NO_PARTNER and held.time > self._given:
+            if held.fate == NO_PARTNER and held.time > self._passed:
                 return self._give(None, held, reason)
             self._let_go(held)
         return None
@@ -208,9 +208,10 @@ class Pairer:
 
     @property
     def _patience(self) -> float:
-        """Seconds that a live visible frame waits for its partner: the slower period."""
+        """Seconds that a live visible frame waits for its partner."""
         tolerance = self._tolerance
-        return self._silence if tolerance is None else min(2 * tolerance, self._silence)
+        period = self._silence if tolerance is None else min(2 * tolerance, self._silence)
+        return period + max(self._offset, 0.0)
 
     def _silent_after(self, track: _Track) -> float:
         return max(self._silence, 3 * (track.period or 0.0))
@@ -245,10 +246,8 @@ class Pairer:
 
     def _give(self, visible: _Held | None, infrared: _Held | None, reason: str) -> Match:
         self._out = visible, infrared
-        if visible:
-            self._given = visible.time
-        elif infrared:
-            self._given = infrared.time
+        if infrared and not visible:
+            self._passed = infrared.time
             infrared.released = True  # it is held no more
         if visible and infrared:
             self._differences.append(infrared.time - visible.time)
