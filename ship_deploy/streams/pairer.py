@@ -45,7 +45,7 @@ class _Track:
         self.held: deque[_Held] = deque()
         self.last = float("-inf")  # time of the newest frame
         self.arrived = now
-        self.ended = False
+        self.ended = self.lost = False
         self.intervals: deque[float] = deque([period] if period else [], WINDOW)
         self.period = period
 
@@ -53,7 +53,7 @@ class _Track:
         if self.last > float("-inf"):
             self.intervals.append(time - self.last)
             self.period = median(self.intervals)
-        self.last, self.arrived = time, now
+        self.last, self.arrived, self.lost = time, now, False
 
 
 class Pairer:
@@ -62,13 +62,13 @@ class Pairer:
     Every visible frame gets the infrared one that is nearest in time, if that is within half the
     slower camera's period. So a slow infrared camera's frame is fused with several visible ones,
     and the fused stream has the visible camera's rate; a fast one's surplus frames find no partner.
-    A frame waits for its partner for at most the slower period, and the offset. When a side is silent or has ended,
-    the other one's frames are given out alone; results come in order of time.
+    A frame waits for its partner for at most the slower period, and the offset. When a side is
+    silent or has ended, the other one's frames are given out alone. Results come in order of time.
 
     Each frame that was pushed is settled once, with one of these reasons: "" (fused), "late" (its
     moment had passed), "duplicate" (the time of the frame before), "no partner", "overrun" (the
-    consumer is slow and a newer frame came), "visible down", "infrared ended" and so on (given out
-    alone), "stopped", or what kept the pair from being fused.
+    consumer is slow: a newer one was taken, or this one grew old), "visible down", "infrared ended"
+    and so on (given out alone), "stopped", or what `done` was told.
 
     Args:
         settle: called with side, frame and reason, once a frame.
@@ -78,7 +78,7 @@ class Pairer:
         by_index: pair frames of equal index, not by time.
         offset: seconds that infrared times lie after visible ones of the same moment.
         silence: seconds without a frame after which a live camera is down; three periods if longer.
-        length: frames held for a side.
+        length: frames held for a side; more than the offset is long.
     """
 
     def __init__(
@@ -126,6 +126,10 @@ class Pairer:
         """Say that no more frames come from a side."""
         self._tracks[side].ended = True
 
+    def lose(self, side: Side) -> None:
+        """Say that a camera is known to be down, until its next frame comes."""
+        self._tracks[side].lost = True
+
     def full(self, side: Side) -> bool:
         """Whether a source that is not live should wait before it pushes."""
         return len(self._tracks[side].held) >= self._length
@@ -133,21 +137,25 @@ class Pairer:
     def take(self, now: float) -> Match | None:
         """The next match, or None as long as there is none. `done` comes before the next call."""
         visible, infrared = self._visible.held, self._infrared.held
-        self._skip_to_newest(visible, now, lambda held: self._partner(held, now) is not None)
+        behind = bool(visible) and self._stale(visible[0], now)
         while visible and (found := self._partner(visible[0], now)):
             held, (partner, reason) = visible.popleft(), found
             self._passed = held.time
-            if reason != NO_PARTNER:
+            if reason == NO_PARTNER:
+                self._settle("visible", held.frame, reason)
+            elif behind and visible and self._partner(visible[0], now):
+                self._overrun(held, partner)
+            else:
                 return self._give(held, partner, reason)
-            self._settle("visible", held.frame, reason)
             self._release()
         if visible or not (reason := self._gone(self._visible, now)):
             return None
-        self._skip_to_newest(infrared, now, lambda held: held.fate == NO_PARTNER)
         while infrared:
             held = infrared.popleft()
             if held.fate == NO_PARTNER and held.time > self._passed:
-                return self._give(None, held, reason)
+                if not self._stale(held, now):
+                    return self._give(None, held, reason)
+                held.fate = OVERRUN
             self._let_go(held)
         return None
 
@@ -221,7 +229,7 @@ class Pairer:
         if track.ended:
             return f"{track.side} ended"
         silent = self._live and now - track.arrived >= self._silent_after(track)
-        return f"{track.side} down" if silent else ""
+        return f"{track.side} down" if silent or track.lost else ""
 
     def _partner(self, visible: _Held, now: float) -> tuple[_Held | None, str] | None:
         """The infrared frame for a visible one, or why there is none; None: not known yet."""
@@ -263,40 +271,25 @@ class Pairer:
         else:
             self._drift = Drift()
 
-    def _skip_to_newest(
-        self, held: deque[_Held], now: float, ready: Callable[[_Held], bool]
-    ) -> None:
-        """Where the consumer is so slow that frames grew old, only the newest is worth its time."""
-        if not self._live or not held:
-            return
+    def _stale(self, held: _Held, now: float) -> bool:
+        """Whether a frame is older than pairing makes it: then the consumer is slow."""
         limit = self._patience + (self._visible.period or 0.0)
-        if now - held[0].arrived > limit:
-            while len(held) > 1 and ready(held[1]):
-                self._overrun(held)
+        return self._live and now - held.arrived > limit
 
-    def _overrun(self, held: deque[_Held]) -> None:
-        """Drop the oldest frame, which could have been made into something."""
-        dropped = held.popleft()
-        if held is self._infrared.held:
-            dropped.fate = OVERRUN if dropped.fate == NO_PARTNER else dropped.fate
-            self._let_go(dropped)
-            return
-        self._settle("visible", dropped.frame, OVERRUN)
-        for other in self._infrared.held:  # what it would have been fused with suffers with it
-            near = abs(other.time - dropped.time) <= (self._tolerance or 0.0)
-            if near and other.fate == NO_PARTNER:
-                other.fate = OVERRUN
-        self._release()
+    def _overrun(self, visible: _Held, partner: _Held | None) -> None:
+        self._settle("visible", visible.frame, OVERRUN)
+        if partner and partner.fate == NO_PARTNER:
+            partner.fate = OVERRUN  # unless a later frame still takes it
 
     def _push_out(self, track: _Track, now: float) -> None:
         """A side is full: the oldest frame goes."""
-        waiting = self._visible.held
-        if waiting and self._partner(waiting[0], now) is not None:
-            self._overrun(track.held)
-        elif track is self._visible:
-            self._settle("visible", waiting.popleft().frame, NO_PARTNER)
+        oldest = track.held.popleft()
+        if track is self._infrared:
+            self._let_go(oldest)
+        elif (found := self._partner(oldest, now)) and found[1] != NO_PARTNER:
+            self._overrun(oldest, found[0])
         else:
-            self._let_go(track.held.popleft())
+            self._settle("visible", oldest.frame, NO_PARTNER)
 
     def _release(self) -> None:
         """Let go of infrared frames that no visible frame can want: a later one is nearer."""

@@ -213,6 +213,11 @@ class Pipeline:
                 self._ledger.received[side] += 1
                 self._ledger.settle(side, None, reason)
 
+    def _lose(self, side: Side) -> None:
+        with self._changed:
+            self._pairer.lose(side)
+            self._changed.notify_all()
+
     def _finish(self, side: Side, error: UserError | None) -> None:
         with self._changed:
             self._problem = self._problem or error
@@ -231,6 +236,9 @@ class _Entrance:
 
     def refuse(self, reason: str) -> None:
         self._pipeline._refuse(self._side, reason)
+
+    def lose(self) -> None:
+        self._pipeline._lose(self._side)
 
     def finish(self, error: UserError | None) -> None:
         self._pipeline._finish(self._side, error)

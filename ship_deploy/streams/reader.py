@@ -29,6 +29,9 @@ class Sink(Protocol):
     def refuse(self, reason: str) -> None:
         """Something came that is no frame."""
 
+    def lose(self) -> None:
+        """The source failed; more may come later."""
+
     def finish(self, error: UserError | None) -> None:
         """Nothing more comes; of a file, what was wrong with it."""
 
@@ -98,6 +101,7 @@ class Reader:
             if self._index > before:
                 pause = self._back_off[0]
             self.state = "down"
+            self._sink.lose()
             _log.warning("%s: %s; trying again in %.1f s", self.source.name, problem, pause)
             self._stopping.wait(pause)
             pause = min(2 * pause, self._back_off[1])
@@ -146,4 +150,8 @@ class Reader:
         return self._last
 
     def _as_user_error(self, problem: Exception | None) -> UserError:
-        return problem if isinstance(problem, UserError) else UserError(f"{problem}")
+        return (
+            problem
+            if isinstance(problem, UserError)
+            else UserError(f"{self.source.name}: {problem}")
+        )

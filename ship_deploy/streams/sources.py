@@ -69,10 +69,10 @@ class Camera:
         """Open it; `OSError` if that cannot be done now."""
         if isinstance(self.address, int):
             backend = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
-            return _Video(self.name, cv2.VideoCapture(self.address, backend))
+            return _Video(cv2.VideoCapture(self.address, backend))
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_DEADLINE * 1000)]
         limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_DEADLINE * 1000)]
-        return _Video(self.name, cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits))
+        return _Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits))
 
 
 class VideoFile:
@@ -85,7 +85,7 @@ class VideoFile:
 
     def open(self) -> Capture:
         """Open it; `OSError` if it is not a video."""
-        return _Video(self.name, cv2.VideoCapture(self.name, cv2.CAP_FFMPEG))
+        return _Video(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG))
 
 
 class ImageFolder:
@@ -136,10 +136,10 @@ def find_source(text: str, *, infrared: bool = False) -> Source:
 
 
 class _Video:
-    def __init__(self, name: str, capture: Any) -> None:
+    def __init__(self, capture: Any) -> None:
         self._capture = capture
         if not capture.isOpened():
-            raise OSError(f"{name}: cannot be opened")
+            raise OSError("cannot be opened")
         codes = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
         if any(int(capture.get(code)) in GREY_16 for code in codes):
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else it comes as 8 bits, three times

@@ -9,10 +9,12 @@ BELIEVED = 0.5  # seconds that a stamp may lie before the arrival
 class Timeline:
     """Turns a camera's own stamps into times of the computer's clock.
 
-    A frame arrives some time after it was taken: at least the way's shortest time, and more when
-    the network, the decoder or this process was busy. The camera's stamps do not see that jitter.
-    So the clocks are tied together by the frames that came quickest, and a frame's time is its
-    stamp there. A stamp that jumps, stands still or is absent gives way to the time of arrival.
+    A frame arrives some time after it was taken, and that time varies: the network, the decoder
+    and this process are busy now and then. The camera's stamps do not see that jitter. So the two
+    clocks are tied together by the quicker ones of the recent frames, and a frame's time is its
+    stamp there. (Not by the quickest: servers send some frames before their time.) What is left is
+    the usual latency of the camera, which no clock here can see. A stamp that jumps, stands still
+    or is absent gives way to the time of arrival.
     """
 
     def __init__(self) -> None:
@@ -27,16 +29,15 @@ class Timeline:
             stamp: seconds on the camera's clock, if it gives any.
             arrived: seconds on the computer's clock.
         """
-        steady = stamp is not None and (self._stamp is None or stamp > self._stamp)
-        self._stamp = stamp
         time = arrived
-        if stamp is None or not steady:
+        if stamp is None or (self._stamp is not None and stamp <= self._stamp):
             self._offsets.clear()
         else:
             self._offsets.append(arrived - stamp)
-            time = stamp + min(self._offsets)
-            if time < arrived - BELIEVED or time <= self._time:
+            placed = stamp + sorted(self._offsets)[len(self._offsets) // 4]
+            if placed < arrived - BELIEVED or placed > arrived + BELIEVED:
                 self._offsets.clear()
-                time = arrived
-        self._time = time
+            elif self._time < placed < arrived:
+                time = placed
+        self._stamp, self._time = stamp, time
         return time

@@ -264,7 +264,7 @@ def cameras(draw):
     return arrivals
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=2000, deadline=None)
 @given(
     sides=st.tuples(cameras(), cameras()),
     live=st.booleans(),
