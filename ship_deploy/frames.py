@@ -92,7 +92,11 @@ def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
     """
     if infrared.dtype == np.uint8:
         return infrared
-    low, high = np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True)
+    return scale(infrared, *np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True))
+
+
+def scale(infrared: NDArray[Any], low: Any, high: Any) -> Frames:
+    """Linearly from `low` to 0 and from `high` to 255, clipped; float or arrays that broadcast."""
     span = np.where(high > low, high - low, 1.0)  # a constant frame becomes 0
     scaled = (np.clip(infrared, low, high) - low) * (255 / span)
     stretched: Frames = np.rint(scaled).astype(np.uint8)
