@@ -8,7 +8,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """Host and port of "HOST:PORT", "[::1]:8080", or of a port alone, which is on this machine only.
+    """Host and port of "HOST:PORT" or "[::1]:8080"; a port alone is on this machine only.
 
     Raises:
         UserError: it is none of these.

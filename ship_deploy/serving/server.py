@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "ship-deploy", ""
     timeout = PATIENCE
 
-    def do_GET(self) -> None:  # noqa: N802  # the name is the base class's
+    def do_GET(self) -> None:  # the name is the base class's
         url = urlsplit(self.path)
         name, _, kind = url.path.strip("/").partition(".")
         if not self._is_addressed():
@@ -232,7 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *arguments: object) -> None:
         """Nothing: a line a request would bury what matters."""
 
 

@@ -39,7 +39,7 @@ def test_pixels_that_stick_out_are_found(frames):
     broken = frames.copy()
     places = [(5, 7), (30, 40), (50, 71)]
     for place in places:
-        broken[:, *place] += 3000
+        broken[(slice(None), *place)] += 3000
     found = find_dead_pixels(broken)
     assert all(found[place] for place in places)
     assert found.sum() <= 4
