@@ -58,21 +58,22 @@ def stream(
     outputs = [_output(output, rate, sources)] if output else []
     prepare = partial(fit, percentiles=percentiles)
     fuser = Fuser(**options)
-    with Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset) as pipeline:
-        run = _Run(pipeline, outputs)
-        try:
+    pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
+    run = _Run(pipeline, outputs)
+    interrupt: BaseException | None = None
+    try:
+        with pipeline, _console.status("Connecting") as status:
             run.start()
-            with _console.status("Connecting") as status:
-                while not run.finished.wait(0.5):
-                    status.update(_summary(pipeline.statistics()))
-        except (KeyboardInterrupt, SystemExit) as interrupt:
-            pipeline.stop()
-            if not run.finished.wait(PATIENCE):  # a slow network; its picture is not waited for
-                _close_and_leave(outputs, interrupt)
-            raise
-        finally:
-            for line in _account(pipeline.statistics()):
-                _console.print(line)
+            while not run.finished.wait(0.5):
+                status.update(_summary(pipeline.statistics()))
+    except (KeyboardInterrupt, SystemExit) as signal:
+        interrupt = signal
+    finished = run.finished.wait(PATIENCE)
+    _print_account(pipeline.statistics())
+    if interrupt and not finished:
+        _close_and_leave(outputs, interrupt)
+    if interrupt:
+        raise interrupt
     if run.error:
         raise run.error
     if output:
@@ -128,8 +129,8 @@ def _summary(now: Statistics) -> str:
     return ", ".join(parts)
 
 
-def _account(now: Statistics) -> list[str]:
-    """What became of all frames, for the end."""
+def _print_account(now: Statistics) -> None:
+    """What became of all frames."""
 
     def line(side: str, source: SourceStatistics) -> str:
         dropped = "".join(f", {count} {reason}" for reason, count in source.dropped.items())
@@ -140,4 +141,4 @@ def _account(now: Statistics) -> list[str]:
     if now.offset is not None:
         drift = "" if now.drift is None else f", drifting by {now.drift * 1e6:.0f} us a second"
         lines.append(f"infrared lies {now.offset * 1000:+.1f} ms after visible{drift}")
-    return lines
+    _console.print("\n".join(lines))

@@ -135,9 +135,10 @@ class Pipeline:
                     self._pairer.done(outcome)
             latency = result.done - result.time if self._live else None
             with self._changed:
+                if self._closed:
+                    return
                 self._ledger.count(result.fused, result.done, latency)
-            if not self._stopping:
-                yield result
+            yield result
 
     def run(self, *outputs: Output) -> None:
         """Write every result to all outputs, and close them at the end, however it comes."""
