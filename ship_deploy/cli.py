@@ -1,6 +1,7 @@
 """The `ship-deploy` command."""
 
 import json
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,13 @@ app = typer.Typer(
 
 Backend = Annotated[str, typer.Option(help=f"auto, or one of: {', '.join(NAMES)}")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
+
+
+class PairBy(str, Enum):
+    """How frames of two files find each other."""
+
+    TIME = "time"
+    INDEX = "index"
 
 
 def _print_version(wanted: bool) -> None:
@@ -72,6 +80,58 @@ def fuse(
         device=device,
         threads=threads,
         percentiles=percentiles,
+    )
+
+
+@app.command()
+def stream(
+    visible: Annotated[
+        str,
+        typer.Argument(help="camera index, rtsp:// or http:// address, video, or folder of images"),
+    ],
+    infrared: Annotated[str, typer.Argument(help="the same, aligned, 8 or 16 bits")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="video (.mp4, .mkv, .mov, .avi), or folder of images"),
+    ] = None,
+    pair_by: Annotated[PairBy, typer.Option(help="index is for files")] = PairBy.TIME,
+    offset: Annotated[
+        float, typer.Option(help="seconds that the infrared camera's frames come late")
+    ] = 0.0,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1, help="frames a second of the video written; the visible file's, or 25"),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="model.onnx or engine; if not given, the bundled one")
+    ] = None,
+    backend: Backend = "auto",
+    device: Device = "auto",
+    threads: Annotated[int | None, typer.Option(help="of the CPU; all cores if not given")] = None,
+    percentiles: Annotated[
+        tuple[float, float],
+        typer.Option(help="of 16-bit infrared: these become black and white"),
+    ] = (0.5, 99.5),
+) -> None:
+    """Fuse two live cameras until interrupted, or two videos.
+
+    Live frames are paired by time; where fusing is slow, frames are dropped, so it never lags. A
+    camera that fails is opened again, and the other one is shown alone meanwhile.
+    """
+    from ship_deploy.streaming import stream
+
+    stream(
+        visible,
+        infrared,
+        output,
+        pair_by=pair_by.value,
+        offset=offset,
+        rate=rate,
+        percentiles=percentiles,
+        model=model,
+        backend=backend,
+        device=device,
+        threads=threads,
     )
 
 

@@ -17,18 +17,23 @@ from ship_deploy.streams.pairer import Match
 _log = logging.getLogger("ship_deploy.streams")
 
 
-def fit(infrared: NDArray[Any], size: tuple[int, int]) -> NDArray[np.uint8]:
+def fit(
+    infrared: NDArray[Any],
+    size: tuple[int, int],
+    percentiles: tuple[float, float] = (0.5, 99.5),
+) -> NDArray[np.uint8]:
     """An infrared image in 8 bits and the visible frame's size, taken as aligned otherwise.
 
     Args:
-        infrared: uint8 or uint16, (H, W) or (H, W, 3); 16 bits are stretched, as `Fuser` does.
+        infrared: uint8 or uint16, (H, W) or (H, W, 3).
         size: height and width wanted.
+        percentiles: of 16 bits, those that become 0 and 255, frame by frame.
 
     Returns:
         uint8 (height, width).
     """
     grey = cv2.cvtColor(infrared, cv2.COLOR_BGR2GRAY) if infrared.ndim == 3 else infrared
-    grey = stretch(grey, (0.5, 99.5))
+    grey = stretch(grey, percentiles)
     if grey.shape == size:
         return grey
     return np.asarray(cv2.resize(grey, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)

@@ -1,7 +1,7 @@
 """Where results go: a video file, images, a function."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.images import write_png
-from ship_deploy.streams.frame import Result
+from ship_deploy.streams.frame import Output, Result
 
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
 LONGEST_GAP = 2.0  # seconds that one picture stands for; a longer gap is cut short
@@ -115,3 +115,15 @@ class Callback:
 
     def close(self) -> None:
         """Nothing is left to do."""
+
+
+def close_all(outputs: Iterable[Output]) -> None:
+    """Close every output, though one of them fails; then raise what failed first."""
+    problem: Exception | None = None
+    for output in outputs:
+        try:
+            output.close()
+        except Exception as error:
+            problem = problem or error
+    if problem:
+        raise problem

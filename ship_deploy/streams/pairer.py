@@ -172,7 +172,8 @@ class Pairer:
         self._release()
 
     def close(self) -> None:
-        """Settle whatever is held."""
+        """Settle whatever is held or being made; `done` has no effect any more."""
+        self.done(STOPPED)
         for held in self._visible.held:
             self._settle("visible", held.frame, STOPPED)
         for held in self._infrared.held:
@@ -282,11 +283,14 @@ class Pairer:
             partner.fate = OVERRUN  # unless a later frame still takes it
 
     def _push_out(self, track: _Track, now: float) -> None:
-        """A side is full: the oldest frame goes."""
+        """A side is full: the oldest frame goes, for want of a consumer or of a partner."""
+        waiting = self._visible.held
+        found = self._partner(waiting[0], now) if waiting else None
         oldest = track.held.popleft()
         if track is self._infrared:
+            oldest.fate = OVERRUN if found and oldest.fate == NO_PARTNER else oldest.fate
             self._let_go(oldest)
-        elif (found := self._partner(oldest, now)) and found[1] != NO_PARTNER:
+        elif found:
             self._overrun(oldest, found[0])
         else:
             self._settle("visible", oldest.frame, NO_PARTNER)

@@ -10,6 +10,7 @@ from ship_deploy.errors import UserError
 from ship_deploy.streams.frame import Frame, Fuse, Output, Prepare, Result
 from ship_deploy.streams.ledger import Ledger
 from ship_deploy.streams.maker import Maker, fit
+from ship_deploy.streams.outputs import close_all
 from ship_deploy.streams.pairer import FUSED, Match, Pairer, Side
 from ship_deploy.streams.reader import BACK_OFF, Reader
 from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
@@ -134,6 +135,8 @@ class Pipeline:
                     self._pairer.done(outcome)
             latency = result.done - result.time if self._live else None
             with self._changed:
+                if self._closed:
+                    return
                 self._ledger.count(result.fused, result.done, latency)
             yield result
 
@@ -242,15 +245,3 @@ class _Entrance:
 
     def finish(self, error: UserError | None) -> None:
         self._pipeline._finish(self._side, error)
-
-
-def close_all(outputs: tuple[Output, ...]) -> None:
-    """Close every output, though one of them fails; then raise what failed first."""
-    problem: Exception | None = None
-    for output in outputs:
-        try:
-            output.close()
-        except Exception as error:
-            problem = problem or error
-    if problem:
-        raise problem

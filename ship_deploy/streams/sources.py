@@ -16,6 +16,7 @@ from ship_deploy.frames import SMALLEST
 from ship_deploy.images import SUFFIXES, read_infrared, read_visible
 
 OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
+RATE = 25.0  # frames per second where nothing says it
 GREY_16 = int.from_bytes(b"Y1\0\x10", "little"), int.from_bytes(b"Y16 ", "little")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it prints is raised or logged here
 
@@ -83,13 +84,18 @@ class VideoFile:
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
 
+    @property
+    def rate(self) -> float:
+        """Frames per second that the file names, or 25."""
+        return float(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FPS)) or RATE
+
     def open(self) -> Capture:
         """Open it; `OSError` if it is not a video."""
         return _Video(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG))
 
 
 class ImageFolder:
-    """A folder of images in order of their names, or one image; one second apart.
+    """A folder of images in order of their names, or one image; 25 a second.
 
     Args:
         path: file or folder.
@@ -158,7 +164,7 @@ class _Images:
 
     def read(self) -> Grabbed | None:
         for number, path in self._paths:
-            return self._read(path), float(number)
+            return self._read(path), number / RATE
         return None
 
     def close(self) -> None:
