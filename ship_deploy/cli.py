@@ -89,7 +89,7 @@ def stream(
         str,
         typer.Argument(help="camera index, rtsp:// or http:// address, video, or folder of images"),
     ],
-    infrared: Annotated[str, typer.Argument(help="the same, aligned, 8 or 16 bits")],
+    infrared: Annotated[str, typer.Argument(help="the same, 8 or 16 bits")],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="video (.mp4, .mkv, .mov, .avi), or folder of images"),
@@ -112,6 +112,29 @@ def stream(
         tuple[float, float],
         typer.Option(help="of 16-bit infrared: these become black and white"),
     ] = (0.5, 99.5),
+    smoothing: Annotated[
+        float, typer.Option(help="seconds in which those levels follow the scene; 0: at once")
+    ] = 2.0,
+    clahe: Annotated[
+        float | None,
+        typer.Option(help="clip limit of local contrast, such as 2; off if not given"),
+    ] = None,
+    black_hot: Annotated[
+        bool, typer.Option("--black-hot", help="the infrared camera shows warm things dark")
+    ] = False,
+    dead_pixels: Annotated[
+        Path | None, typer.Option(help="image of the infrared sensor: what is not black is dead")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="of cameras that are not aligned, see calibrate")
+    ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="show it live on a page there, 127.0.0.1:8080; a port alone is for this machine",
+        ),
+    ] = None,
 ) -> None:
     """Fuse two live cameras until interrupted, or two videos.
 
@@ -127,7 +150,15 @@ def stream(
         pair_by=pair_by.value,
         offset=offset,
         rate=rate,
-        percentiles=percentiles,
+        calibration=calibration,
+        dead_pixels=dead_pixels,
+        levels={
+            "percentiles": percentiles,
+            "smoothing": smoothing,
+            "clahe": clahe,
+            "black_hot": black_hot,
+        },
+        serve=serve,
         model=model,
         backend=backend,
         device=device,
@@ -215,6 +246,20 @@ def calibrate(
     from ship_deploy.calibrating import calibrate_files
 
     calibrate_files(visible, infrared, output, board=board, points=points, max_error=max_error)
+
+
+@app.command()
+def find_dead_pixels(
+    frames: Annotated[Path, typer.Argument(help="folder of 5 or more infrared images, 16 bits")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="an image, dead.png")],
+) -> None:
+    """Find the pixels of an infrared sensor that do not measure, for stream --dead-pixels.
+
+    Best from frames of a moving scene, or with the cap on the lens.
+    """
+    from ship_deploy.dead_pixels import map_dead_pixels
+
+    map_dead_pixels(frames, output)
 
 
 @app.command()

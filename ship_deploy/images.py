@@ -71,8 +71,6 @@ def find_pairs(visible: Path, infrared: Path) -> list[PairOfFiles]:
     lonely = sorted(str(left.get(n) or right[n]) for n in left.keys() ^ right.keys())
     if lonely:
         raise UserError(f"no partner of the same name for {', '.join(lonely)}")
-    if not left:
-        raise UserError(f"{visible}: no images in it")
     return [PairOfFiles(name, left[name], right[name]) for name in sorted(left)]
 
 
@@ -100,13 +98,22 @@ def check_pairs(pairs: list[PairOfFiles], align: Align | None = None) -> None:
         raise UserError("; ".join(problems))
 
 
+def list_images(folder: Path) -> list[Path]:
+    """The images in a folder, in order of their names; UserError if it is none or has none."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    found = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES]
+    if not (images := [path for path in found if not path.name.startswith(".")]):
+        raise UserError(f"{folder}: no images in it")
+    return images
+
+
 def _images(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            if path.stem in found:
-                raise UserError(f"{found[path.stem]} and {path}: two images of one name")
-            found[path.stem] = path
+    for path in list_images(folder):
+        if path.stem in found:
+            raise UserError(f"{found[path.stem]} and {path}: two images of one name")
+        found[path.stem] = path
     return found
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import threading
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,14 +12,18 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from ship_deploy import console
+from ship_deploy.dead_pixels import read_dead_pixels
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import Fuser
+from ship_deploy.geometry.calibration import read_calibration
+from ship_deploy.serving import Server
 from ship_deploy.streams.frame import Output
-from ship_deploy.streams.maker import fit
 from ship_deploy.streams.outputs import CODECS, ImageOutput, VideoOutput, close_all
 from ship_deploy.streams.pipeline import Pipeline
+from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
 from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.thermal import Thermal
 
 PATIENCE = 0.7  # seconds that a frame under way is waited for when the command is interrupted
 
@@ -34,7 +38,10 @@ def stream(
     pair_by: Literal["time", "index"],
     offset: float,
     rate: float | None,
-    percentiles: tuple[float, float],
+    calibration: Path | None,
+    dead_pixels: Path | None,
+    levels: Mapping[str, Any],
+    serve: str | None,
     **options: Any,
 ) -> None:
     """Fuse until both files end, or until interrupted; finish the output in any case.
@@ -46,7 +53,10 @@ def stream(
         pair_by: see `Pipeline`.
         offset: the same, seconds.
         rate: frames per second of a video; None for that of the visible file, or 25.
-        percentiles: of 16-bit infrared, those that become black and white.
+        calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
+        dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
+        levels: for `Thermal`.
+        serve: HOST:PORT of the live page, or None.
         options: for `Fuser`.
 
     Raises:
@@ -55,10 +65,17 @@ def stream(
     handler = RichHandler(console=_console, show_path=False, show_level=False)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     sources = find_source(visible), find_source(infrared, infrared=True)
-    outputs = [_output(output, rate, sources)] if output else []
-    prepare = partial(fit, percentiles=percentiles)
+    outputs: list[Output] = [_output(output, rate, sources)] if output else []
+    dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
+    known = None if calibration is None else read_calibration(calibration)
+    prepare = Preparation(Thermal(dead=dead, **levels), known)
     fuser = Fuser(**options)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
+    if serve is not None:
+        server = Server(serve, pipeline.statistics, fuser.info)
+        outputs.append(server)
+        open_to = "" if server.local else ", for everybody in the network"
+        _console.print(f"Live at {server.url}{open_to}")
     run = _Run(pipeline, outputs)
     interrupt: BaseException | None = None
     try:

@@ -57,8 +57,8 @@ class Output(Protocol):
         """Finish what was written."""
 
 
-# Infrared image (uint8 or uint16) and the visible frame's (height, width) -> aligned uint8 of that
-# size. Called once a frame, in order, from the pipeline's thread.
-Prepare: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[np.uint8]]
+# An infrared frame and the visible one's (height, width), None before the first -> aligned uint8
+# (H, W) of that size. Called once a frame, in order, from the pipeline's thread.
+Prepare: TypeAlias = Callable[[Frame, tuple[int, int] | None], NDArray[np.uint8]]
 # Visible uint8 (H, W, 3) and infrared uint8 (H, W) -> fused uint8 (H, W, 3), as `Fuser`.
 Fuse: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]

@@ -10,33 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.frames import stretch
 from ship_deploy.streams.frame import Frame, Fuse, Prepare, Result
 from ship_deploy.streams.pairer import Match
 
 _log = logging.getLogger("ship_deploy.streams")
-
-
-def fit(
-    infrared: NDArray[Any],
-    size: tuple[int, int],
-    percentiles: tuple[float, float] = (0.5, 99.5),
-) -> NDArray[np.uint8]:
-    """An infrared image in 8 bits and the visible frame's size, taken as aligned otherwise.
-
-    Args:
-        infrared: uint8 or uint16, (H, W) or (H, W, 3).
-        size: height and width wanted.
-        percentiles: of 16 bits, those that become 0 and 255, frame by frame.
-
-    Returns:
-        uint8 (height, width).
-    """
-    grey = cv2.cvtColor(infrared, cv2.COLOR_BGR2GRAY) if infrared.ndim == 3 else infrared
-    grey = stretch(grey, percentiles)
-    if grey.shape == size:
-        return grey
-    return np.asarray(cv2.resize(grey, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 class Maker:
@@ -48,7 +25,8 @@ class Maker:
     def __init__(self, fuse: Fuse, prepare: Prepare, clock: Callable[[], float] = time.monotonic):
         self._fuse, self._prepare, self._clock = fuse, prepare, clock
         self._size: tuple[int, int] | None = None  # of the last visible frame
-        self._ready: tuple[Frame, Frame] | None = None  # an infrared frame, as it came and prepared
+        # An infrared frame as it came, the size that it was prepared for, and prepared.
+        self._ready: tuple[Frame, tuple[int, int] | None, Frame] | None = None
         self._said = ""
 
     def make(self, match: Match) -> Result:
@@ -80,10 +58,11 @@ class Maker:
         )
 
     def _prepare_once(self, frame: Frame) -> Frame:
-        size = self._size or frame.image.shape[:2]
-        if self._ready is None or self._ready[0] is not frame or self._ready[1].image.shape != size:
-            self._ready = frame, Frame(self._prepare(frame.image, size), frame.time, frame.index)
-        return self._ready[1]
+        known = self._ready and self._ready[0] is frame and self._ready[1] == self._size
+        if self._ready is None or not known:
+            image = self._prepare(frame, self._size)
+            self._ready = frame, self._size, Frame(image, frame.time, frame.index)
+        return self._ready[2]
 
     def _say(self, reason: str) -> None:
         """Log what changed, once, not once a frame."""

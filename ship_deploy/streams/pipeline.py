@@ -9,9 +9,10 @@ from typing import Literal
 from ship_deploy.errors import UserError
 from ship_deploy.streams.frame import Frame, Fuse, Output, Prepare, Result
 from ship_deploy.streams.ledger import Ledger
-from ship_deploy.streams.maker import Maker, fit
+from ship_deploy.streams.maker import Maker
 from ship_deploy.streams.outputs import close_all
 from ship_deploy.streams.pairer import FUSED, Match, Pairer, Side
+from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.reader import BACK_OFF, Reader
 from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
 from ship_deploy.streams.statistics import SourceStatistics, Statistics
@@ -37,8 +38,8 @@ class Pipeline:
         infrared: source of 8 or 16-bit frames; both sources are live or both are not.
         fuse: a `Fuser`, or any such function. Its UserError costs one frame, which then goes out
             alone with the message as reason; any other error ends the stream.
-        prepare: makes an infrared image 8 bits and aligned; `fit` if not given. What is said of
-            `fuse`'s errors holds for its own.
+        prepare: makes an infrared frame 8 bits and aligned; `Preparation()` if not given. What is
+            said of `fuse`'s errors holds for its own.
         pair_by: "time", or "index" for files whose frames belong together one by one.
         offset: seconds that the infrared camera's times lie behind.
         deadlines: seconds in which a camera has to open, and to give a frame.
@@ -61,7 +62,7 @@ class Pipeline:
         infrared: Source,
         fuse: Fuse,
         *,
-        prepare: Prepare = fit,
+        prepare: Prepare | None = None,
         pair_by: Literal["time", "index"] = "time",
         offset: float = 0.0,
         deadlines: tuple[float, float] = (OPEN_DEADLINE, READ_DEADLINE),
@@ -75,7 +76,7 @@ class Pipeline:
         if visible.live and pair_by == "index":
             raise UserError("cameras are paired by time; pairing by index is for files")
         self._live, self._clock, self._start = visible.live, clock, clock()
-        self._maker = Maker(fuse, prepare, clock)
+        self._maker = Maker(fuse, prepare or Preparation(), clock)
         self._ledger = Ledger()
         self._pairer = Pairer(
             self._ledger.settle,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
 from ship_deploy.frames import SMALLEST
-from ship_deploy.images import SUFFIXES, read_infrared, read_visible
+from ship_deploy.images import SUFFIXES, list_images, read_infrared, read_visible
 
 OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
 RATE = 25.0  # frames per second where nothing says it
@@ -109,10 +109,7 @@ class ImageFolder:
 
     def open(self) -> Capture:
         """List it; UserError if there are no images."""
-        paths = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
-        images = [p for p in paths if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-        if not images:
-            raise UserError(f"{self.path}: no images in it")
+        images = list_images(self.path) if self.path.is_dir() else [self.path]
         return _Images(iter(images), self._infrared)
 
 

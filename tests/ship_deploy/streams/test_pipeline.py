@@ -86,8 +86,8 @@ def test_an_infrared_frame_is_prepared_once_though_it_is_fused_often(tmp_path):
     prepared = []
 
     def prepare(infrared, size):
-        prepared.append(int(infrared[0, 0]))
-        return cv2.resize(infrared, size[::-1])
+        prepared.append(int(infrared.image[0, 0]))
+        return cv2.resize(infrared.image, size[::-1])
 
     visible = ScriptedCamera("visible", (32, 40, 3), period=0.004)
     infrared = ScriptedCamera("infrared", (24, 32), period=0.02)
@@ -136,8 +136,8 @@ def test_a_frame_that_is_refused_goes_out_alone_and_is_counted(tmp_path, where):
         return refuse_second(visible) if where == "fuse" else visible
 
     def prepare(infrared, size):
-        infrared = cv2.resize(infrared, size[::-1])
-        return refuse_second(infrared) if where == "prepare" else infrared
+        image = cv2.resize(infrared.image, size[::-1])
+        return refuse_second(image) if where == "prepare" else image
 
     results, pipeline = run(*folders(tmp_path, [1, 2, 3], [1, 2, 3]), fuse, prepare=prepare)
 
