@@ -72,7 +72,8 @@ def stream(
     fuser = Fuser(**options)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
     if serve is not None:
-        server = Server(serve, pipeline.statistics, fuser.info)
+        engine = {**fuser.info, "model": Path(fuser.info["model"]).name}  # no path of this machine
+        server = Server(serve, pipeline.statistics, engine)
         outputs.append(server)
         open_to = "" if server.local else ", for everybody in the network"
         _console.print(f"Live at {server.url}{open_to}")

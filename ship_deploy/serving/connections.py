@@ -12,6 +12,7 @@ from typing import Any
 from ship_deploy.errors import UserError
 
 MOST_CONNECTIONS = 32
+POLL = 0.1  # seconds between looks at whether to stop
 GRACE = 2.0  # seconds that an answer under way may take to end
 _log = logging.getLogger("ship_deploy.serving")
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -43,7 +44,9 @@ class BoundedServer(ThreadingHTTPServer):
             raise UserError(
                 f"cannot serve on {host}, port {port} ({reason}); give another --serve HOST:PORT"
             ) from error
-        self._thread = threading.Thread(target=self.serve_forever, name="serving", daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(POLL,), name="serving", daemon=True
+        )
         self._thread.start()
 
     def server_bind(self) -> None:

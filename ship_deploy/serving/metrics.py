@@ -50,9 +50,9 @@ def _family(name: str, kind: str, about: str, samples: list[Sample]) -> str:
     name = f"ship_deploy_{name}"
     lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
     for labels, value in samples:
+        text = ",".join(f'{_label(key)}="{_escaped(v)}"' for key, v in labels.items())
         if value is not None:
-            text = ",".join(f'{_label(key)}="{_escaped(v)}"' for key, v in labels.items())
-            lines.append(f"{name}{{{text}}} {float(value)!r}" if text else f"{name} {value!r}")
+            lines.append(f"{name}{{{text}}} {value + 0}" if text else f"{name} {value + 0}")
     return "\n".join(lines) + "\n"
 
 
