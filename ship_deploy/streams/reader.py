@@ -85,8 +85,15 @@ class Reader:
             caller.give_up()
 
     def join(self, timeout: float) -> None:
-        """Wait for the end, after `stop`."""
+        """Wait for the end, after `stop`, and for calls to return that do so in time.
+
+        A thread that comes back from C++ while the interpreter ends takes the process down with
+        it, so it is worth a wait.
+        """
+        until = time.monotonic() + timeout
         self._thread.join(timeout)
+        for caller in self._left:
+            caller.join(max(0.0, until - time.monotonic()))
 
     def _read(self) -> None:
         problem, pause = None, self._back_off[0]
