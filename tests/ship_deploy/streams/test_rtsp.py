@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ship_deploy import Fuser
+from examples.rtsp import record
 from ship_deploy.streams import Pipeline, Result, VideoOutput, find_source
 
 PYTHON = "/usr/bin/python3"  # Debian's, which has GStreamer's bindings
@@ -17,7 +17,8 @@ PACKAGES = (
     "gir1.2-gst-rtsp-server-1.0 python3-gst-1.0 gstreamer1.0-rtsp "
     "gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
 )
-SERVER = Path(__file__).with_name("rtsp_server.py")
+SERVER = Path(__file__).parents[3] / "examples" / "rtsp_server.py"
+PLAY = "qtdemux ! mpeg4videoparse config-interval=1 ! rtpmp4vpay name=pay0 pt=96"
 CLIPS = ["0117_1605", "1230_1202"]
 
 
@@ -40,7 +41,8 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        command = [PYTHON, SERVER, self._port, f"clip={self._clip}"]
+        launch = f"filesrc location={self._clip} ! {PLAY}"
+        command = [PYTHON, SERVER, f"127.0.0.1:{self._port}", f"clip={launch}"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._port = self._process.stdout.readline().strip()
         assert self._port, "the server did not start"
@@ -93,9 +95,8 @@ def test_two_streams_are_fused_and_each_may_be_cut_and_return(servers, tmp_path)
 
 
 @pytest.mark.parametrize("servers", CLIPS[:1], indirect=True)
-def test_the_network_fuses_what_the_cameras_sent(servers, clips):
+def test_the_network_fuses_what_the_cameras_sent(servers, clips, fuser):
     visible, infrared = servers
-    fuser = Fuser(device="cpu", threads=1)
     sources = find_source(visible.address), find_source(infrared.address, infrared=True)
     with Pipeline(*sources, fuser) as pipeline:
         result = until(iter(pipeline), "")
@@ -104,3 +105,12 @@ def test_the_network_fuses_what_the_cameras_sent(servers, clips):
     sent = (video.read()[1] for _ in range(200))
     assert any(np.array_equal(frame, result.visible.image) for frame in sent)  # bit for bit
     assert np.array_equal(result.image, fuser(result.visible.image, result.infrared.image))
+
+
+@pytest.mark.parametrize("servers", CLIPS[:1], indirect=True)
+def test_the_example_records_a_video(servers, tmp_path):
+    addresses = (server.address for server in servers)
+
+    record(*addresses, tmp_path / "fused.mkv", fuse=average, frames=20)
+
+    assert cv2.VideoCapture(str(tmp_path / "fused.mkv")).read()[1].shape == (480, 640, 3)
