@@ -1,5 +1,6 @@
-"""`python -m benchmarks latency|quality|training [...] -o DIR`."""
+"""`python -m benchmarks latency|quality|training|stream|soak [...] -o DIR`."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL
 
 SIZES = ["256x320", "480x640"]
+STREAM_SIZES = ["480x640", "1080x1920"]
 PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", f"bundled={BUNDLED_MODEL}"]
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
@@ -94,6 +96,38 @@ def training(
     from benchmarks.training_speed import run
 
     Console().print(Markdown(run(output, precision, crop, batch, rounds)))
+
+
+@app.command()
+def stream(
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
+    size: Annotated[
+        list[str], typer.Option(help="HEIGHTxWIDTH; may be given again")
+    ] = STREAM_SIZES,
+    frames: Annotated[int, typer.Option(min=10, help="counted frames of each size")] = 600,
+) -> None:
+    """Time what the pipeline adds to the network's time, at 30 Hz, and how fast it can go."""
+    from benchmarks import stream
+
+    sizes = [_size(text) for text in size]
+    with Console(stderr=True).status("Streaming; leave the machine alone"):
+        table = stream.run(output, sizes, frames)
+    Console().print(Markdown(table))
+
+
+@app.command()
+def soak(
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for JSON and Markdown")],
+    frames: Annotated[int, typer.Option(min=1000, help="results")] = 100_000,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of visible frames")] = "480x640",
+) -> None:
+    """Stream for long, and fail if memory grows or a frame is unaccounted for."""
+    from benchmarks import soak
+
+    logging.getLogger("ship_deploy.streams").setLevel(logging.ERROR)  # it tells of every cut
+    with Console(stderr=True).status("Soaking"):
+        table = soak.run(output, frames, *_size(size))
+    Console().print(Markdown(table))
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -88,9 +88,11 @@ def stream(
         interrupt = signal
     finished = run.finished.wait(PATIENCE)
     _print_account(pipeline.statistics())
-    if interrupt and not finished:
-        _close_and_leave(outputs, interrupt)
     if interrupt:
+        if not finished:
+            close_all(outputs)
+        if threading.active_count() > 1:  # in a slow network, or a camera that hangs
+            _leave(interrupt)
         raise interrupt
     if run.error:
         raise run.error
@@ -131,9 +133,8 @@ def _output(path: Path, rate: float | None, sources: tuple[Source, Source]) -> O
     return ImageOutput(path)
 
 
-def _close_and_leave(outputs: list[Output], interrupt: BaseException) -> None:
-    """End the process under a network that still computes: it cannot be stopped otherwise."""
-    close_all(outputs)
+def _leave(interrupt: BaseException) -> None:
+    """End the process under threads that cannot be stopped and would crash in its clean-up."""
     print("interrupted; what was finished is kept", file=sys.stderr, flush=True)
     code = interrupt.code if isinstance(interrupt, SystemExit) else console.INTERRUPTED
     os._exit(code if isinstance(code, int) else console.FAILURE)

@@ -47,6 +47,10 @@ class Caller:
             self._calls.put((last, SimpleQueue()))
         self._calls.put(None)
 
+    def join(self, timeout: float) -> None:
+        """Wait for the thread's end, after `leave`."""
+        self._thread.join(timeout)
+
     @property
     def alive(self) -> bool:
         """Whether the thread still runs."""

@@ -17,7 +17,7 @@ from ship_deploy.streams.reader import BACK_OFF, Reader
 from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
 from ship_deploy.streams.statistics import SourceStatistics, Statistics
 
-STOPPING = 0.5  # seconds that a reader is waited for at the end
+STOPPING = 0.5  # seconds that readers are waited for at the end
 REFUSED, FAILED = "refused", "failed"  # by `fuse` or `prepare`: a UserError, any other error
 
 
@@ -114,8 +114,9 @@ class Pipeline:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+        until = time.monotonic() + STOPPING
         for reader in self._readers.values():
-            reader.join(STOPPING)
+            reader.join(max(0.0, until - time.monotonic()))
         with self._changed:
             self._closed = True
             self._pairer.close()

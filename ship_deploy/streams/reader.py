@@ -39,6 +39,7 @@ class Sink(Protocol):
 class Reader:
     """A thread that reads a source and connects again when a live one fails.
 
+    Attempts are logged as warnings until they have become as rare as they get, then as debugging.
     Every call to the source has a deadline. A source that does not answer, sends nothing readable
     for as long, raises, or ends is closed and opened again, after a pause that doubles up to
     `back_off[1]`.
@@ -85,8 +86,15 @@ class Reader:
             caller.give_up()
 
     def join(self, timeout: float) -> None:
-        """Wait for the end, after `stop`."""
+        """Wait for the end, after `stop`, and for calls to return that do so in time.
+
+        A thread that comes back from C++ while the interpreter ends takes the process down with
+        it, so it is worth a wait.
+        """
+        until = time.monotonic() + timeout
         self._thread.join(timeout)
+        for caller in self._left:
+            caller.join(max(0.0, until - time.monotonic()))
 
     def _read(self) -> None:
         problem, pause = None, self._back_off[0]
@@ -102,7 +110,8 @@ class Reader:
                 pause = self._back_off[0]
             self.state = "down"
             self._sink.lose()
-            _log.warning("%s: %s; trying again in %.1f s", self.source.name, problem, pause)
+            rare = logging.DEBUG if pause == self._back_off[1] else logging.WARNING
+            _log.log(rare, "%s: %s; trying again in %.1f s", self.source.name, problem, pause)
             self._stopping.wait(pause)
             pause = min(2 * pause, self._back_off[1])
         self.state = "ended"
@@ -128,6 +137,8 @@ class Reader:
                 image = readable(grabbed[0])
                 if image is not None:
                     good = now
+                    if self.state != "live":
+                        _log.info("%s: live", self.source.name)
                     self.state = "live"
                     self._sink.receive(Frame(image, self._time(grabbed[1], now), self._index))
                 else:
