@@ -8,6 +8,7 @@ message make a slow network drop frames, not lag. `Fuser(threads=2)` bounds the 
 `examples/threaded.py` says how to keep them off a control loop's cores.
 """
 
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy import Fuser, UserError
-from ship_deploy.streams.maker import fit
+from ship_deploy.streams.frame import Frame, Fuse, Prepare
+from ship_deploy.streams.preparation import Preparation
 
 SLOWER_PERIOD = 1 / 9  # seconds; of the slower camera
 CHANNELS = {"bgr8": 3, "rgb8": 3, "mono8": 1, "8UC1": 1, "8UC3": 3, "mono16": 1, "16UC1": 1}
@@ -42,10 +44,13 @@ def to_image(message: Any) -> NDArray[Any]:
     return cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if message.encoding == "rgb8" else image
 
 
-def fuse_messages(visible: Any, infrared: Any, fuse: Callable, message_type: Callable) -> Any:
+def fuse_messages(
+    visible: Any, infrared: Any, prepare: Prepare, fuse: Fuse, message_type: Callable
+) -> Any:
     """The fused picture of two sensor_msgs/Image, as a third one with the visible one's header."""
     image = to_image(visible)
-    fused = fuse(image, fit(to_image(infrared), image.shape[:2]))
+    frame = Frame(to_image(infrared), time.monotonic(), 0)
+    fused = fuse(image, prepare(frame, image.shape[:2]))
     message = message_type()
     message.header = visible.header
     message.height, message.width = fused.shape[:2]
@@ -60,12 +65,15 @@ def main() -> None:
     ros = import_ros()
     ros.rclpy.init()
     node = ros.rclpy.create_node("ship_deploy")
-    fuser = Fuser(threads=2)
+    prepare, fuser = (
+        Preparation(),
+        Fuser(threads=2),
+    )  # give it a Calibration if they are not aligned
     publisher = node.create_publisher(ros.Image, "fused", 1)
 
     def publish(visible: Any, infrared: Any) -> None:
         try:
-            publisher.publish(fuse_messages(visible, infrared, fuser, ros.Image))
+            publisher.publish(fuse_messages(visible, infrared, prepare, fuser, ros.Image))
         except UserError as error:
             node.get_logger().warning(str(error))
 

@@ -12,6 +12,7 @@ import pytest
 from examples import minimal, ros2_node, threaded
 from ship_deploy.errors import UserError
 from ship_deploy.images import write_png
+from ship_deploy.streams.preparation import Preparation
 from tests.ship_deploy.streams.cameras import ScriptedCamera
 
 
@@ -105,7 +106,7 @@ def test_ros_images_are_fused(fuser, frames):
     visible, infrared = frames
 
     fused = ros2_node.fuse_messages(
-        message(visible, "bgr8"), message(infrared, "mono8"), fuser, SimpleNamespace
+        message(visible, "bgr8"), message(infrared, "mono8"), Preparation(), fuser, SimpleNamespace
     )
 
     assert (fused.height, fused.width, fused.step, fused.encoding) == (64, 96, 288, "bgr8")

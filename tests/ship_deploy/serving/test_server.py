@@ -126,6 +126,24 @@ def test_mjpeg_plays_what_comes(server):
     assert all(after - before > 50 for before, after in pairwise(shades))
 
 
+def test_opencv_plays_it(server):
+    """By FFmpeg, as most players do; it wants more than one picture to know the format."""
+    ended = threading.Event()
+
+    def keep_on():
+        while not ended.wait(0.01):
+            server.write(result())
+
+    writing = threading.Thread(target=keep_on)
+    writing.start()
+    try:
+        read, picture = cv2.VideoCapture(server.url + "fused.mjpg", cv2.CAP_FFMPEG).read()
+    finally:
+        ended.set()
+        writing.join()
+    assert read and np.abs(picture.astype(int) - FUSED).max() < 8
+
+
 def test_mjpeg_waits_while_a_camera_is_down(server):
     server.write(result(infrared=None))
     answer = watch(server, "/infrared.mjpg")
