@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from itertools import pairwise
 
 import cv2
@@ -52,6 +53,14 @@ def next_picture(answer):
     content = answer.read(length)
     assert answer.readline() == b"\r\n"
     return decode(content)
+
+
+def wait_for(condition):
+    """For what a thread of the server does after the connection has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_the_pages(server):
@@ -177,8 +186,7 @@ def test_connections_are_bounded_and_come_free(server, monkeypatch):
     assert get(server, "/healthz")[0].status == 503
     assert get(server, "/healthz")[1] == b""  # by the limit, not by its health
     watching.pop().close()
-    while server.viewers == 3:  # it is noticed when a picture cannot be sent
-        server.write(result())
+    wait_for(lambda: server.write(result()) or server.viewers < 3)  # seen when a picture is sent
     assert get(server, "/healthz")[1] == b"ok\n"
 
 
@@ -189,11 +197,7 @@ def test_a_viewer_who_left_is_noticed_though_nothing_comes(server, monkeypatch):
     next_picture(answer)
     assert server.viewers == 1
     answer.close()
-    for _ in range(1000):
-        if server.viewers == 0:
-            break
-        threading.Event().wait(0.01)
-    assert server.viewers == 0
+    wait_for(lambda: server.viewers == 0)
 
 
 def test_close_ends_connections_and_frees_the_port(server):
@@ -202,8 +206,7 @@ def test_close_ends_connections_and_frees_the_port(server):
     for answer in watching:
         next_picture(answer)
     idle = socket.create_connection(("127.0.0.1", port(server)))  # asks for nothing
-    while server.viewers < 3:  # until it was accepted
-        pass
+    wait_for(lambda: server.viewers == 3)  # it was accepted
     server.close()
     assert [answer.read() for answer in watching] == [b"", b""]
     assert idle.recv(1) == b""
