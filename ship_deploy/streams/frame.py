@@ -25,7 +25,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Result:
-    """One picture of the fused stream, the same object for every output.
+    """One picture of the fused stream. All outputs get the same object: copy before drawing on it.
 
     Attributes:
         image: uint8 (H, W, 3): fused, or alone the visible frame, or else the infrared one.

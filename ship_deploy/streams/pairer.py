@@ -129,6 +129,7 @@ class Pairer:
     def lose(self, side: Side) -> None:
         """Say that a camera is known to be down, until its next frame comes."""
         self._tracks[side].lost = True
+        self._drift = Drift()  # it will start at another phase
 
     def full(self, side: Side) -> bool:
         """Whether a source that is not live should wait before it pushes."""

@@ -31,7 +31,7 @@ class Pipeline:
     says how frames are paired and what they are dropped for.
 
     Memory is bounded: `length` frames a side, and the few under way. For the network's own threads
-    see `Fuser(threads=...)`; OpenCV's are set by `cv2.setNumThreads`.
+    see `Fuser(threads=...)`; OpenCV's are set by `cv2.setNumThreads`. Use as a context manager.
 
     Args:
         visible: source of uint8 frames; 16-bit ones lose their lower byte.
@@ -42,7 +42,8 @@ class Pipeline:
             said of `fuse`'s errors holds for its own.
         pair_by: "time", or "index" for files whose frames belong together one by one.
         offset: seconds that the infrared camera's times lie behind.
-        deadlines: seconds in which a camera has to open, and to give a frame.
+        deadlines: seconds in which a camera has to open, and to give a frame; the latter longer
+            than its period.
         back_off: seconds between attempts to open a camera again, the first and the longest.
         length: frames held for a side, 2 or more.
         clock: seconds; for tests.

@@ -54,7 +54,8 @@ class Camera:
 
     Network streams are read by FFmpeg, RTSP over TCP. The environment variable
     `OPENCV_FFMPEG_CAPTURE_OPTIONS` changes that, such as "rtsp_transport;udp|fflags;nobuffer".
-    Grey 16-bit pictures are not converted.
+    Grey 16-bit pictures are not converted. A stream that this computer cannot decode in time lags,
+    and no clock here can tell: then send fewer or smaller frames.
 
     Args:
         address: 0, 1, ... or rtsp://..., http://..., and whatever else FFmpeg knows.

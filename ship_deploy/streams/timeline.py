@@ -35,7 +35,7 @@ class Timeline:
         else:
             self._offsets.append(arrived - stamp)
             placed = stamp + sorted(self._offsets)[len(self._offsets) // 4]
-            if placed < arrived - BELIEVED or placed > arrived + BELIEVED:
+            if placed < arrived - BELIEVED:
                 self._offsets.clear()
             elif self._time < placed < arrived:
                 time = placed

@@ -179,6 +179,17 @@ def test_what_is_left_goes_on_alone_and_pairs_again(gone):
     record.check_closed()
 
 
+def test_a_camera_that_is_known_to_be_down_is_not_waited_for():
+    record = play(Record(), camera(1 / 30, 30), camera(1 / 30, 30))
+    record.pairer.lose("infrared")
+    record.push("visible", 30, 1.0)
+    assert record.take(1.0) == [(30, None, "infrared down")]
+
+    record.push("infrared", 31, 31 / 30)
+    record.push("visible", 31, 31 / 30)
+    assert record.take(31 / 30) == [(31, 31, "")]
+
+
 def test_a_slow_consumer_gets_the_newest():
     record, ages = Record(), []
     now, pushed = 0.0, 0

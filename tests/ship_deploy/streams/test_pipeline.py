@@ -64,6 +64,40 @@ def test_folders_are_fused_without_losing_anything(tmp_path, pair_by):
     assert statistics.offset == 0 and statistics.latency_p50 is None
 
 
+def test_a_file_is_not_read_far_ahead(tmp_path):
+    """Or a long one would fill the memory."""
+
+    class Counting(ImageFolder):
+        read = 0
+
+        def open(self):
+            capture = super().open()
+            paths = capture._paths
+
+            def counted():
+                for found in paths:
+                    self.read += 1
+                    yield found
+
+            capture._paths = counted()
+            return capture
+
+    ahead, results = [], []
+    sources = [
+        Counting(write_folder(tmp_path / side, range(100), (16, 16)), infrared=False)
+        for side in ("v", "i")
+    ]
+
+    def fuse(visible, infrared):
+        results.append(1)
+        ahead.append(max(source.read for source in sources) - len(results))
+        return average(visible, infrared)
+
+    run(*sources, fuse, length=3)
+
+    assert len(results) == 100 and max(ahead) <= 3 + 2  # held, in a reader's hand, being decoded
+
+
 def test_what_is_left_of_a_longer_file_comes_alone(tmp_path):
     results, pipeline = run(*folders(tmp_path, [10, 20, 30], [7, 7]), average)
 
