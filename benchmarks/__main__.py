@@ -1,5 +1,6 @@
 """`python -m benchmarks COMMAND ... -o DIR`; a function here is a command, a file its work."""
 
+import logging
 import re
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ SIZES = ["256x320", "480x640"]
 GPU_SIZES = ["256x320", "480x640", "768x1024", "1080x1920"]
 SCALES = [*GPU_SIZES, "2160x3840"]
 BATCHES = [1, 2, 4, 8, 16]
+STREAM_SIZES = ["480x640", "1080x1920"]
 PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", f"bundled={BUNDLED_MODEL}"]
 DRIFT = {"fp32": 1e-4, "fp16": 1e-2}  # relative error of a layer that is worth a look
@@ -242,6 +244,36 @@ def training(
     from benchmarks.training_speed import run
 
     Console().print(Markdown(run(output, precision, crop, batch, rounds)))
+
+
+@app.command()
+def stream(
+    output: Output,
+    size: Sizes = STREAM_SIZES,
+    frames: Annotated[int, typer.Option(min=10, help="counted frames of each size")] = 600,
+) -> None:
+    """Time what the pipeline adds to the network's time, at 30 Hz, and how fast it can go."""
+    from benchmarks import stream
+
+    sizes = [_size(text) for text in size]
+    with _steps.status("Streaming; leave the machine alone"):
+        table = stream.run(output, sizes, frames)
+    Console().print(Markdown(table))
+
+
+@app.command()
+def soak(
+    output: Output,
+    frames: Annotated[int, typer.Option(min=1000, help="results")] = 100_000,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of visible frames")] = "480x640",
+) -> None:
+    """Stream for long, and fail if memory grows or a frame is unaccounted for."""
+    from benchmarks import soak
+
+    logging.getLogger("ship_deploy.streams").setLevel(logging.ERROR)  # it tells of every cut
+    with _steps.status("Soaking"):
+        table = soak.run(output, frames, *_size(size))
+    Console().print(Markdown(table))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""All tables that are shown, made from the committed JSON: beside it, in README, in the model card."""
+"""All tables that are shown, made from the committed JSON: in README, model card and results."""
 
 import json
 import re

@@ -42,8 +42,7 @@ def check_pair(visible: Any, infrared: Any) -> None:
             raise UserError(f"{name} is a {type(frames).__name__}, expected a numpy array")
     if visible.dtype != np.uint8:
         raise UserError(f"visible is {visible.dtype}, expected uint8 (BGR or grey)")
-    if infrared.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
-        raise UserError(f"infrared is {infrared.dtype}, expected uint8, uint16, float32 or float64")
+    check_infrared(infrared)
     if infrared.ndim not in (2, 3):
         raise UserError(f"infrared has shape {infrared.shape}, expected (H, W) or (N, H, W)")
     grey = visible.ndim == infrared.ndim
@@ -66,6 +65,12 @@ def check_pair(visible: Any, infrared: Any) -> None:
         raise UserError(f"frames are {height}x{width}, the smallest is {SMALLEST}x{SMALLEST}")
     if 0 in batch:
         raise UserError("the batch is empty")
+
+
+def check_infrared(infrared: NDArray[Any]) -> None:
+    """Say in one line what keeps an infrared frame (or a batch) from being stretched."""
+    if infrared.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+        raise UserError(f"infrared is {infrared.dtype}, expected uint8, uint16, float32 or float64")
     if infrared.dtype.kind == "f" and not (finite := np.isfinite(infrared)).all():
         first = tuple(int(i) for i in np.argwhere(~finite)[0])
         count = int(finite.size - np.count_nonzero(finite))
@@ -87,7 +92,11 @@ def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
     """
     if infrared.dtype == np.uint8:
         return infrared
-    low, high = np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True)
+    return scale(infrared, *np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True))
+
+
+def scale(infrared: NDArray[Any], low: Any, high: Any) -> Frames:
+    """Linearly from `low` to 0 and from `high` to 255, clipped; float or arrays that broadcast."""
     span = np.where(high > low, high - low, 1.0)  # a constant frame becomes 0
     scaled = (np.clip(infrared, low, high) - low) * (255 / span)
     stretched: Frames = np.rint(scaled).astype(np.uint8)

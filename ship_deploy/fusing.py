@@ -11,8 +11,9 @@ from rich.progress import track
 
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import stretch
+from ship_deploy.frames import Frames, stretch
 from ship_deploy.fuser import Fuser
+from ship_deploy.geometry.calibration import Calibration, read_calibration
 from ship_deploy.images import (
     PairOfFiles,
     check_pairs,
@@ -27,7 +28,12 @@ _console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def fuse_files(
-    visible: Path, infrared: Path, output: Path, report: Path | None, **options: Any
+    visible: Path,
+    infrared: Path,
+    output: Path,
+    report: Path | None,
+    calibration: Path | None,
+    **options: Any,
 ) -> None:
     """Fuse two images or two folders into PNG files.
 
@@ -38,6 +44,7 @@ def fuse_files(
         infrared: its partner.
         output: a folder, or for two images also a `.png`.
         report: an HTML page to write, or None.
+        calibration: from `ship-deploy calibrate`; None if the images are aligned.
         options: for `Fuser`; `percentiles` among them.
 
     Raises:
@@ -45,14 +52,15 @@ def fuse_files(
     """
     pairs = find_pairs(visible, infrared)
     outputs = _outputs(pairs, output)
-    check_pairs(pairs)
+    known = None if calibration is None else read_calibration(calibration)
+    check_pairs(pairs, known.align if known else None)
     fuser = Fuser(**options)
     for folder in {outputs[0].parent, *([report.parent] if report else [])}:
         make_folder(folder)
     seconds = []
     steps = track(list(zip(pairs, outputs, strict=True)), "Fusing", console=_console)
     for pair, path in steps:
-        frames = read_visible(pair.visible), read_infrared(pair.infrared)
+        frames = _read(pair, known, options["percentiles"])
         start = time.perf_counter()
         fused = fuser(*frames)
         seconds.append(time.perf_counter() - start)
@@ -66,7 +74,7 @@ def fuse_files(
     print(output)
     if report:
         facts = {**summary(fuser), "median time": f"{pace} a frame"}
-        panels = _panels(pairs, outputs, options["percentiles"])
+        panels = _panels(pairs, outputs, known, options["percentiles"])
         write_report(report, panels, facts, "Fused pairs")
         print(report)
 
@@ -88,10 +96,24 @@ def _outputs(pairs: list[PairOfFiles], output: Path) -> list[Path]:
     return outputs
 
 
+def _read(
+    pair: PairOfFiles, calibration: Calibration | None, percentiles: tuple[float, float]
+) -> tuple[Frames, Frames]:
+    """Both frames as they are fused: infrared in 8 bits, aligned."""
+    visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
+    infrared = stretch(infrared, percentiles)  # before the warp, whose border is no temperature
+    if calibration is not None:
+        height, width = visible.shape[:2]
+        infrared = calibration.align(infrared, (height, width))
+    return visible, infrared
+
+
 def _panels(
-    pairs: list[PairOfFiles], outputs: list[Path], percentiles: tuple[float, float]
+    pairs: list[PairOfFiles],
+    outputs: list[Path],
+    calibration: Calibration | None,
+    percentiles: tuple[float, float],
 ) -> Iterator[Pair]:
     """The pictures for the report, read one pair at a time."""
     for pair, path in zip(pairs, outputs, strict=True):
-        infrared = stretch(read_infrared(pair.infrared), percentiles)
-        yield Pair(pair.name, read_visible(pair.visible), infrared, read_visible(path))
+        yield Pair(pair.name, *_read(pair, calibration, percentiles), read_visible(path))

@@ -1,7 +1,8 @@
 """Image files: decoding that notices damage, pairing by name."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -9,9 +10,10 @@ from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
-from ship_deploy.frames import Frames, check_pair
+from ship_deploy.frames import Frames, check_infrared, check_pair
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 cv2.utils.logging.setLogLevel(
     cv2.utils.logging.LOG_LEVEL_SILENT
 )  # decoders print; what they say is raised here
@@ -69,35 +71,49 @@ def find_pairs(visible: Path, infrared: Path) -> list[PairOfFiles]:
     lonely = sorted(str(left.get(n) or right[n]) for n in left.keys() ^ right.keys())
     if lonely:
         raise UserError(f"no partner of the same name for {', '.join(lonely)}")
-    if not left:
-        raise UserError(f"{visible}: no images in it")
     return [PairOfFiles(name, left[name], right[name]) for name in sorted(left)]
 
 
-def check_pairs(pairs: list[PairOfFiles]) -> None:
-    """Decode every pair once and raise one UserError that names all that cannot be fused."""
+def check_pairs(pairs: list[PairOfFiles], align: Align | None = None) -> None:
+    """Decode every pair once and raise one UserError that names all that cannot be fused.
+
+    Args:
+        pairs: the files.
+        align: takes an infrared frame and the (height, width) of the visible one, and warps it
+            there; without it the frames must be aligned.
+    """
     problems = []
     for pair in pairs:
         try:
-            frames = read_visible(pair.visible), read_infrared(pair.infrared)
+            visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
         except UserError as error:
             problems.append(str(error))
             continue
         try:
-            check_pair(*frames)
+            check_infrared(infrared)
+            check_pair(visible, align(infrared, visible.shape[:2]) if align else infrared)
         except UserError as error:
             problems.append(f"{pair.visible} and {pair.infrared}: {error}")
     if problems:
         raise UserError("; ".join(problems))
 
 
+def list_images(folder: Path) -> list[Path]:
+    """The images in a folder, in order of their names; UserError if it is none or has none."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    found = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES]
+    if not (images := [path for path in found if not path.name.startswith(".")]):
+        raise UserError(f"{folder}: no images in it")
+    return images
+
+
 def _images(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            if path.stem in found:
-                raise UserError(f"{found[path.stem]} and {path}: two images of one name")
-            found[path.stem] = path
+    for path in list_images(folder):
+        if path.stem in found:
+            raise UserError(f"{found[path.stem]} and {path}: two images of one name")
+        found[path.stem] = path
     return found
 
 

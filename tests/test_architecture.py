@@ -84,7 +84,7 @@ def test_the_wheel_holds_the_runtime_alone(tmp_path):
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"ship_deploy"}
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "ship_deploy").rglob("*.py")}
-    data = {"ship_deploy/py.typed", "ship_deploy/report.html"}
+    data = {"ship_deploy/py.typed", "ship_deploy/report.html", "ship_deploy/serving/page.html"}
     data |= {str(p.relative_to(ROOT)) for p in (ROOT / "ship_deploy" / "models").glob("*.*")}
     assert sources | data == {name for name in names if name.startswith("ship_deploy/")}
     assert any(name.endswith("licenses/LICENSE") for name in names)

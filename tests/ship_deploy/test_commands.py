@@ -271,7 +271,19 @@ def test_wrong_usage(arguments):
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["fuse"], ["build"], ["info"], ["doctor"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["fuse"],
+        ["stream"],
+        ["build"],
+        ["calibrate"],
+        ["find-dead-pixels"],
+        ["info"],
+        ["doctor"],
+    ],
+)
 def test_help(command):
     result = ship_deploy(*command, "--help")
     assert result.returncode == 0

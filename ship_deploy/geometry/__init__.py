@@ -1,0 +1,1 @@
+"""Where the infrared camera looks, seen from the visible one."""

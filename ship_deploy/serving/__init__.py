@@ -1,0 +1,5 @@
+"""A small web server beside the pipeline: a live page, MJPEG, metrics, health."""
+
+from ship_deploy.serving.server import Server
+
+__all__ = ["Server"]

@@ -1,0 +1,244 @@
+"""The live page and what else is served; as an output of the pipeline."""
+
+import ipaddress
+import json
+import select
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from importlib.resources import files
+from socket import MSG_PEEK, SO_SNDBUF, SOL_SOCKET
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from ship_deploy.serving.address import parse_address
+from ship_deploy.serving.connections import BoundedServer
+from ship_deploy.serving.latest import PICTURES, Latest, Picture, Snapshot
+from ship_deploy.serving.metrics import CONTENT_TYPE, write_metrics
+from ship_deploy.streams.frame import Result
+from ship_deploy.streams.statistics import Statistics
+
+PATIENCE = 10.0  # seconds that a viewer may take for a request, or to accept a picture
+LONGEST_WAIT = 5.0  # seconds that an answer waits for a new picture
+STALE = 5.0  # seconds without a result from which on the pipeline is not healthy
+BUFFER = 1 << 18  # bytes on their way to a player; more would be old pictures
+BOUNDARY = "ship-deploy-frame"
+_PAGE = files("ship_deploy") / "serving" / "page.html"
+
+
+class Server:
+    """Shows the stream in a browser, as soon as it is made; an `Output`.
+
+    | path | what |
+    |---|---|
+    | `/` | a page with visible, infrared and fused, live, and the figures |
+    | `/fused.mjpg`, `/visible.mjpg`, `/infrared.mjpg` | MJPEG, for any player |
+    | `/fused.jpg`, ... | the newest picture |
+    | `/status.json` | the figures |
+    | `/metrics` | the same for Prometheus |
+    | `/healthz` | 200 while results come, 503 otherwise, with a line that says why |
+
+    The pipeline is never held up: `write` stores the newest result, pictures are encoded once and
+    only if somebody looks, and a viewer who is slow misses pictures. There is no encryption and no
+    password.
+
+    Args:
+        address: "HOST:PORT", or a port on this machine only.
+        statistics: says how the pipeline does; called from any thread.
+        engine: what fuses, as `Fuser.info`.
+
+    Raises:
+        UserError: the address is none, or cannot be used.
+    """
+
+    def __init__(
+        self, address: str, statistics: Callable[[], Statistics], engine: Mapping[str, str]
+    ) -> None:
+        host, port = parse_address(address)
+        self.latest, self.statistics, self.engine = Latest(), statistics, dict(engine)
+        self.written = -1.0  # when the last result came, on time.monotonic's clock; -1 for never
+        handler = type("Handler", (_Handler,), {"server_side": self})
+        self._http = BoundedServer((host, port), handler)
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._http.server_port}/"
+        self.local = ipaddress.ip_address(self._http.server_name).is_loopback
+
+    def write(self, result: Result) -> None:
+        """Take a result."""
+        self.written = time.monotonic()
+        self.latest.put(result)
+
+    def close(self) -> None:
+        """End all connections and free the port."""
+        self.latest.close()
+        self._http.close()
+
+    @property
+    def viewers(self) -> int:
+        """Open connections."""
+        return self._http.connections
+
+    def status(self) -> dict[str, Any]:
+        """What the page shows, as JSON has it."""
+        snapshot = self.latest.snapshot
+        healthy, about = self.health()
+        return {
+            "now": time.monotonic(),
+            "healthy": healthy,
+            "about": about,
+            "fused": bool(snapshot and snapshot.result.fused),
+            "reason": snapshot.result.reason if snapshot else "",
+            "statistics": asdict(self.statistics()),
+            "engine": self.engine,
+            "viewers": self.viewers,
+        }
+
+    def health(self) -> tuple[bool, str]:
+        """Whether results come, and a line about it."""
+        silence = time.monotonic() - self.written
+        if self.written < 0:
+            return False, "no result yet"
+        if silence > STALE:
+            return False, f"no result for {silence:.0f} s"
+        snapshot = self.latest.snapshot
+        reason = snapshot.result.reason if snapshot else ""
+        return True, f"not fused: {reason}" if reason else "ok"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_side: Server
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "ship-deploy", ""
+    timeout = PATIENCE
+
+    def do_GET(self) -> None:  # the name is the base class's
+        url = urlsplit(self.path)
+        name, _, kind = url.path.strip("/").partition(".")
+        if not self._is_addressed():
+            self._send_text(HTTPStatus.FORBIDDEN, "open it as localhost or by its number\n")
+        elif kind == "mjpg" and name in PICTURES:
+            self._send_video(name)
+        elif kind == "jpg" and name in PICTURES:
+            self._send_picture(name)
+        else:
+            match url.path:
+                case "/":
+                    self._send(HTTPStatus.OK, "text/html; charset=utf-8", _PAGE.read_bytes())
+                case "/frame":
+                    self._send_frame(parse_qs(url.query).get("after", ["0"])[0])
+                case "/status.json":
+                    content = json.dumps(self.server_side.status()).encode()
+                    self._send(HTTPStatus.OK, "application/json", content)
+                case "/metrics":
+                    server = self.server_side
+                    text = write_metrics(server.statistics(), server.engine, server.viewers)
+                    self._send(HTTPStatus.OK, CONTENT_TYPE, text.encode())
+                case "/healthz":
+                    healthy, about = self.server_side.health()
+                    code = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+                    self._send_text(code, about + "\n")
+                case _:
+                    self._send_text(HTTPStatus.NOT_FOUND, "there is nothing here; try /\n")
+
+    def _is_addressed(self) -> bool:
+        """Whether a browser means this server.
+
+        On a server for this machine alone, a page from elsewhere whose name was made to point here
+        would see the cameras; its name gives it away.
+        """
+        name = (self.headers.get("Host") or "localhost").rpartition("@")[2]
+        name = name[: name.rfind("]") + 1] if name.startswith("[") else name.partition(":")[0]
+        return not self.server_side.local or name.lower() == "localhost" or _is_number(name)
+
+    def _send_frame(self, after: str) -> None:
+        """All pictures of the newest result in one answer, so that they stay together."""
+        seen = int(after) if after.isascii() and after.isdigit() and len(after) < 16 else 0
+        snapshot = self.server_side.latest.wait(seen, LONGEST_WAIT)
+        if snapshot is None:
+            self._send(HTTPStatus.NO_CONTENT, "", b"")
+            return
+        pictures = [snapshot.jpeg(name) for name in PICTURES]
+        result = snapshot.result
+        facts = {
+            "sequence": snapshot.sequence,
+            "time": result.time,
+            "fused": result.fused,
+            "reason": result.reason,
+            "lengths": list(map(len, pictures)),
+        }
+        self._send(
+            HTTPStatus.OK,
+            "application/octet-stream",
+            b"".join(pictures),
+            {"X-Frame": json.dumps(facts)},
+        )
+
+    def _send_picture(self, name: Picture) -> None:
+        snapshot = self.server_side.latest.snapshot
+        content = snapshot.jpeg(name) if snapshot else b""
+        if content:
+            self._send(HTTPStatus.OK, "image/jpeg", content)
+        else:
+            self._send_text(HTTPStatus.SERVICE_UNAVAILABLE, f"there is no {name} picture now\n")
+
+    def _send_video(self, name: Picture) -> None:
+        self.close_connection = True
+        self.connection.setsockopt(SOL_SOCKET, SO_SNDBUF, BUFFER)
+        self._begin(HTTPStatus.OK, f"multipart/x-mixed-replace; boundary={BOUNDARY}", {})
+        for snapshot in self._snapshots():
+            content = snapshot.jpeg(name)
+            if content:
+                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\n"
+                head += f"Content-Length: {len(content)}\r\n\r\n"
+                self.wfile.write(head.encode() + content + b"\r\n")
+
+    def _snapshots(self) -> Iterator[Snapshot]:
+        """The newest one, again and again, until the server closes."""
+        seen = 0
+        while not self.server_side.latest.closed:
+            snapshot = self.server_side.latest.wait(seen, LONGEST_WAIT)
+            if snapshot is not None:
+                seen = snapshot.sequence
+                yield snapshot
+            elif self._is_gone():
+                return
+
+    def _is_gone(self) -> bool:
+        """Whether the viewer has closed the connection, which a write would tell otherwise."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        return bool(readable) and not self.connection.recv(1, MSG_PEEK)
+
+    def _send_text(self, code: HTTPStatus, text: str) -> None:
+        self._send(code, "text/plain; charset=utf-8", text.encode())
+
+    def _send(
+        self, code: HTTPStatus, kind: str, content: bytes, more: Mapping[str, str] | None = None
+    ) -> None:
+        length = {} if code == HTTPStatus.NO_CONTENT else {"Content-Length": str(len(content))}
+        self._begin(code, kind, {**length, **(more or {})})
+        self.wfile.write(content)
+
+    def _begin(self, code: HTTPStatus, kind: str, more: Mapping[str, str]) -> None:
+        self.send_response(code)
+        if kind:
+            self.send_header("Content-Type", kind)
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        for name, value in more.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing: a line a request would bury what matters."""
+
+
+def _is_number(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True

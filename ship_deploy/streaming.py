@@ -1,0 +1,163 @@
+"""`ship-deploy stream`: two cameras or files in, one fused stream out."""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.logging import RichHandler
+
+from ship_deploy import console
+from ship_deploy.dead_pixels import read_dead_pixels
+from ship_deploy.errors import UserError
+from ship_deploy.fuser import Fuser
+from ship_deploy.geometry.calibration import read_calibration
+from ship_deploy.serving import Server
+from ship_deploy.streams.frame import Output
+from ship_deploy.streams.outputs import CODECS, ImageOutput, VideoOutput, close_all
+from ship_deploy.streams.pipeline import Pipeline
+from ship_deploy.streams.preparation import Preparation
+from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
+from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.thermal import Thermal
+
+PATIENCE = 0.7  # seconds that a frame under way is waited for when the command is interrupted
+
+_console = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def stream(
+    visible: str,
+    infrared: str,
+    output: Path | None,
+    *,
+    pair_by: Literal["time", "index"],
+    offset: float,
+    rate: float | None,
+    calibration: Path | None,
+    dead_pixels: Path | None,
+    levels: Mapping[str, Any],
+    serve: str | None,
+    **options: Any,
+) -> None:
+    """Fuse until both files end, or until interrupted; finish the output in any case.
+
+    Args:
+        visible: what `find_source` takes.
+        infrared: the same.
+        output: a video file, a folder for images, or None.
+        pair_by: see `Pipeline`.
+        offset: the same, seconds.
+        rate: frames per second of a video; None for that of the visible file, or 25.
+        calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
+        dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
+        levels: for `Thermal`.
+        serve: HOST:PORT of the live page, or None.
+        options: for `Fuser`.
+
+    Raises:
+        UserError: what cannot be used, read or written.
+    """
+    handler = RichHandler(console=_console, show_path=False, show_level=False)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    sources = find_source(visible), find_source(infrared, infrared=True)
+    outputs: list[Output] = [_output(output, rate, sources)] if output else []
+    dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
+    known = None if calibration is None else read_calibration(calibration)
+    prepare = Preparation(Thermal(dead=dead, **levels), known)
+    fuser = Fuser(**options)
+    pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
+    if serve is not None:
+        engine = {**fuser.info, "model": Path(fuser.info["model"]).name}  # no path of this machine
+        server = Server(serve, pipeline.statistics, engine)
+        outputs.append(server)
+        open_to = "" if server.local else ", for everybody in the network"
+        _console.print(f"Live at {server.url}{open_to}")
+    run = _Run(pipeline, outputs)
+    interrupt: BaseException | None = None
+    try:
+        with pipeline, _console.status("Connecting") as status:
+            run.start()
+            while not run.finished.wait(0.5):
+                status.update(_summary(pipeline.statistics()))
+    except (KeyboardInterrupt, SystemExit) as signal:
+        interrupt = signal
+    finished = run.finished.wait(PATIENCE)
+    _print_account(pipeline.statistics())
+    if interrupt:
+        if not finished:
+            close_all(outputs)
+        if threading.active_count() > 1:  # in a slow network, or a camera that hangs
+            _leave(interrupt)
+        raise interrupt
+    if run.error:
+        raise run.error
+    if output:
+        print(output)
+
+
+class _Run(threading.Thread):
+    """Fuses and writes; the main thread is left for signals, which a long call would hold up.
+
+    An event says when it is done: `join` takes an interrupted wait for the thread's end
+    (CPython before 3.13).
+    """
+
+    def __init__(self, pipeline: Pipeline, outputs: list[Output]) -> None:
+        super().__init__(name="fuse", daemon=True)
+        self._pipeline, self._outputs = pipeline, outputs
+        self.error: BaseException | None = None
+        self.finished = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._pipeline.run(*self._outputs)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.finished.set()
+
+
+def _output(path: Path, rate: float | None, sources: tuple[Source, Source]) -> Output:
+    if path.resolve() in {Path(source.name).resolve() for source in sources}:
+        raise UserError(f"{path}: would overwrite an input; give another output")
+    if path.suffix.lower() in CODECS and not path.is_dir():
+        visible = sources[0]
+        return VideoOutput(path, rate or (visible.rate if isinstance(visible, VideoFile) else RATE))
+    if path.suffix and not path.is_dir():
+        raise UserError(f"{path}: expected a folder, or a video: {', '.join(CODECS)}")
+    return ImageOutput(path)
+
+
+def _leave(interrupt: BaseException) -> None:
+    """End the process under threads that cannot be stopped and would crash in its clean-up."""
+    print("interrupted; what was finished is kept", file=sys.stderr, flush=True)
+    code = interrupt.code if isinstance(interrupt, SystemExit) else console.INTERRUPTED
+    os._exit(code if isinstance(code, int) else console.FAILURE)
+
+
+def _summary(now: Statistics) -> str:
+    parts = [f"{now.fused} fused", f"{now.alone} alone", f"{now.rate:.1f} a second"]
+    if now.latency_p50 is not None and now.latency_p99 is not None:
+        parts.append(f"latency {now.latency_p50 * 1000:.0f} ms")
+        parts.append(f"99% below {now.latency_p99 * 1000:.0f} ms")
+    return ", ".join(parts)
+
+
+def _print_account(now: Statistics) -> None:
+    """What became of all frames."""
+
+    def line(side: str, source: SourceStatistics) -> str:
+        dropped = "".join(f", {count} {reason}" for reason, count in source.dropped.items())
+        again = f"; connected again {source.reconnections} times" if source.reconnections else ""
+        return f"{side}: {source.received} frames = {source.fused} fused{dropped}{again}"
+
+    lines = [_summary(now), line("visible", now.visible), line("infrared", now.infrared)]
+    if now.offset is not None:
+        drift = "" if now.drift is None else f", drifting by {now.drift * 1e6:.0f} us a second"
+        lines.append(f"infrared lies {now.offset * 1000:+.1f} ms after visible{drift}")
+    _console.print("\n".join(lines))

@@ -1,0 +1,250 @@
+"""Two sources in, one stream of results out."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Literal
+
+from ship_deploy.errors import UserError
+from ship_deploy.streams.frame import Frame, Fuse, Output, Prepare, Result
+from ship_deploy.streams.ledger import Ledger
+from ship_deploy.streams.maker import Maker
+from ship_deploy.streams.outputs import close_all
+from ship_deploy.streams.pairer import FUSED, Match, Pairer, Side
+from ship_deploy.streams.preparation import Preparation
+from ship_deploy.streams.reader import BACK_OFF, Reader
+from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
+from ship_deploy.streams.statistics import SourceStatistics, Statistics
+
+STOPPING = 0.5  # seconds that readers are waited for at the end
+REFUSED, FAILED = "refused", "failed"  # by `fuse` or `prepare`: a UserError, any other error
+
+
+class Pipeline:
+    """Fuses two live cameras, or two files, frame by frame, for as long as they run.
+
+    Each source is read in a thread of its own; pairing, fusing and what the caller does with a
+    result happen in the caller's thread. With live cameras the newest frames are taken and older
+    ones dropped where that thread is slow, so latency stays bounded. When one camera fails, results
+    show the other one alone until it is back. Files are paired without dropping anything. `Pairer`
+    says how frames are paired and what they are dropped for.
+
+    Memory is bounded: `length` frames a side, and the few under way. For the network's own threads
+    see `Fuser(threads=...)`; OpenCV's are set by `cv2.setNumThreads`. Use as a context manager.
+
+    Args:
+        visible: source of uint8 frames; 16-bit ones lose their lower byte.
+        infrared: source of 8 or 16-bit frames; both sources are live or both are not.
+        fuse: a `Fuser`, or any such function. Its UserError costs one frame, which then goes out
+            alone with the message as reason; any other error ends the stream.
+        prepare: makes an infrared frame 8 bits and aligned; `Preparation()` if not given. What is
+            said of `fuse`'s errors holds for its own.
+        pair_by: "time", or "index" for files whose frames belong together one by one.
+        offset: seconds that the infrared camera's times lie behind.
+        deadlines: seconds in which a camera has to open, and to give a frame; the latter longer
+            than its period.
+        back_off: seconds between attempts to open a camera again, the first and the longest.
+        length: frames held for a side, 2 or more.
+        clock: seconds; for tests.
+
+    Raises:
+        UserError: sources that do not go together.
+
+    Example:
+        >>> with Pipeline(find_source("0"), find_source("1"), Fuser()) as pipeline:
+        ...     for result in pipeline:
+        ...         show(result.image)
+    """
+
+    def __init__(
+        self,
+        visible: Source,
+        infrared: Source,
+        fuse: Fuse,
+        *,
+        prepare: Prepare | None = None,
+        pair_by: Literal["time", "index"] = "time",
+        offset: float = 0.0,
+        deadlines: tuple[float, float] = (OPEN_DEADLINE, READ_DEADLINE),
+        back_off: tuple[float, float] = BACK_OFF,
+        length: int = 8,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if visible.live != infrared.live:
+            live, file = (visible, infrared) if visible.live else (infrared, visible)
+            raise UserError(f"{live.name} is live, {file.name} is not; give two cameras or files")
+        if visible.live and pair_by == "index":
+            raise UserError("cameras are paired by time; pairing by index is for files")
+        self._live, self._clock, self._start = visible.live, clock, clock()
+        self._maker = Maker(fuse, prepare or Preparation(), clock)
+        self._ledger = Ledger()
+        self._pairer = Pairer(
+            self._ledger.settle,
+            self._start,
+            live=visible.live,
+            by_index=pair_by == "index",
+            offset=offset,
+            silence=deadlines[1],
+            length=length,
+        )
+        self._changed = threading.Condition()  # guards the pairer, the ledger and what follows
+        self._stopping = self._closed = False
+        self._problem: UserError | None = None
+        sources: dict[Side, Source] = {"visible": visible, "infrared": infrared}
+        self._readers = {
+            side: Reader(
+                source,
+                _Entrance(self, side),
+                deadlines=deadlines,
+                back_off=back_off,
+                clock=clock,
+            )
+            for side, source in sources.items()
+        }
+
+    def __enter__(self) -> "Pipeline":
+        for reader in self._readers.values():
+            reader.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+        until = time.monotonic() + STOPPING
+        for reader in self._readers.values():
+            reader.join(max(0.0, until - time.monotonic()))
+        with self._changed:
+            self._closed = True
+            self._pairer.close()
+
+    def __iter__(self) -> Iterator[Result]:
+        """Results as they come, until both files have ended or `stop` is called.
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        while match := self._next():
+            outcome = FAILED
+            try:
+                result = self._maker.make(match)
+                outcome = match.reason or (FUSED if result.fused else REFUSED)
+            finally:
+                with self._changed:
+                    self._pairer.done(outcome)
+            latency = result.done - result.time if self._live else None
+            with self._changed:
+                if self._closed:
+                    return
+                self._ledger.count(result.fused, result.done, latency)
+            yield result
+
+    def run(self, *outputs: Output) -> None:
+        """Write every result to all outputs, and close them at the end, however it comes."""
+        try:
+            for result in self:
+                for output in outputs:
+                    output.write(result)
+        finally:
+            close_all(outputs)
+
+    def stop(self) -> None:
+        """End the iteration, from any thread or from a signal handler's."""
+        self._stopping = True
+        for reader in self._readers.values():
+            reader.stop()
+        with self._changed:
+            self._changed.notify_all()
+
+    def statistics(self) -> Statistics:
+        """Counts, rates and times at this moment; from any thread."""
+        with self._changed:
+            now, ledger = self._clock(), self._ledger
+            return Statistics(
+                visible=self._source_statistics("visible"),
+                infrared=self._source_statistics("infrared"),
+                fused=ledger.fused,
+                alone=ledger.alone,
+                rate=ledger.rate(now),
+                latency_p50=ledger.latency(0.5),
+                latency_p99=ledger.latency(0.99),
+                offset=self._pairer.offset,
+                drift=self._pairer.drift,
+                uptime=now - self._start,
+            )
+
+    def _source_statistics(self, side: Side) -> SourceStatistics:
+        reader, ledger = self._readers[side], self._ledger
+        return SourceStatistics(
+            name=reader.source.name,
+            state=reader.state,
+            received=ledger.received[side],
+            fused=ledger.used(side),
+            dropped=ledger.dropped(side),
+            reconnections=max(0, reader.connections - 1),
+            rate=self._pairer.rate(side) if reader.state == "live" else 0.0,
+        )
+
+    def _next(self) -> Match | None:
+        with self._changed:
+            while not self._stopping:
+                now = self._clock()
+                if match := self._pairer.take(now):
+                    self._changed.notify_all()  # there is room for a file's next frame
+                    return match
+                if self._problem:
+                    raise self._problem
+                if self._pairer.exhausted:
+                    return None
+                self._changed.notify_all()
+                self._changed.wait(self._pairer.wait(now))
+        return None
+
+    def _receive(self, side: Side, frame: Frame) -> None:
+        with self._changed:
+            while not (self._live or self._stopping) and self._pairer.full(side):
+                self._changed.wait()
+            if not self._closed:
+                self._ledger.received[side] += 1
+                self._pairer.push(side, frame, self._clock())
+                self._changed.notify_all()
+
+    def _refuse(self, side: Side, reason: str) -> None:
+        with self._changed:
+            if not self._closed:
+                self._ledger.received[side] += 1
+                self._ledger.settle(side, None, reason)
+
+    def _lose(self, side: Side) -> None:
+        with self._changed:
+            self._pairer.lose(side)
+            self._changed.notify_all()
+
+    def _finish(self, side: Side, error: UserError | None) -> None:
+        with self._changed:
+            self._problem = self._problem or error
+            self._pairer.end(side)
+            self._changed.notify_all()
+
+
+class _Entrance:
+    """Where a reader hands its frames in."""
+
+    def __init__(self, pipeline: Pipeline, side: Side) -> None:
+        self._pipeline, self._side = pipeline, side
+
+    def receive(self, frame: Frame) -> None:
+        self._pipeline._receive(self._side, frame)
+
+    def refuse(self, reason: str) -> None:
+        self._pipeline._refuse(self._side, reason)
+
+    def lose(self) -> None:
+        self._pipeline._lose(self._side)
+
+    def finish(self, error: UserError | None) -> None:
+        self._pipeline._finish(self._side, error)

@@ -1,0 +1,168 @@
+"""Reading a source, whatever it does."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from ship_deploy.errors import UserError
+from ship_deploy.streams.caller import Caller
+from ship_deploy.streams.frame import Frame
+from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Capture, Source, readable
+from ship_deploy.streams.timeline import Timeline
+
+UNREADABLE = "unreadable"
+FILE_DEADLINE = 60.0  # seconds; a disk may have to wake up
+BACK_OFF = 0.1, 5.0  # seconds before the first and the last of many attempts to connect
+HANGING = 2  # calls that may hang at a time; each holds a thread
+
+_log = logging.getLogger("ship_deploy.streams")
+
+
+class Sink(Protocol):
+    """Who takes what was read. All are called from the reader's thread."""
+
+    def receive(self, frame: Frame) -> None:
+        """A frame came; blocks if the source is not live and there is no room."""
+
+    def refuse(self, reason: str) -> None:
+        """Something came that is no frame."""
+
+    def lose(self) -> None:
+        """The source failed; more may come later."""
+
+    def finish(self, error: UserError | None) -> None:
+        """Nothing more comes; of a file, what was wrong with it."""
+
+
+class Reader:
+    """A thread that reads a source and connects again when a live one fails.
+
+    Attempts are logged as warnings until they have become as rare as they get, then as debugging.
+    Every call to the source has a deadline. A source that does not answer, sends nothing readable
+    for as long, raises, or ends is closed and opened again, after a pause that doubles up to
+    `back_off[1]`.
+
+    Args:
+        source: what to read.
+        sink: who gets it.
+        deadlines: seconds in which a live source has to open, and to give a readable frame.
+        back_off: seconds, the first pause and the longest.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sink: Sink,
+        *,
+        deadlines: tuple[float, float] = (OPEN_DEADLINE, READ_DEADLINE),
+        back_off: tuple[float, float] = BACK_OFF,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.source = source
+        self.state = "connecting"
+        self.connections = 0
+        self._sink, self._clock = sink, clock
+        self._opening, self._deadline = deadlines if source.live else (FILE_DEADLINE,) * 2
+        self._back_off = back_off
+        self._index = 0
+        self._timeline = Timeline()
+        self._last, self._step = -1.0, 1.0  # of a file's times
+        self._caller: Caller | None = None
+        self._left: list[Caller] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._read, name=f"read {source.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading, without waiting for a call that hangs."""
+        self._stopping.set()
+        if caller := self._caller:
+            caller.give_up()
+
+    def join(self, timeout: float) -> None:
+        """Wait for the end, after `stop`, and for calls to return that do so in time.
+
+        A thread that comes back from C++ while the interpreter ends takes the process down with
+        it, so it is worth a wait.
+        """
+        until = time.monotonic() + timeout
+        self._thread.join(timeout)
+        for caller in self._left:
+            caller.join(max(0.0, until - time.monotonic()))
+
+    def _read(self) -> None:
+        problem, pause = None, self._back_off[0]
+        while not self._stopping.is_set():
+            before = self._index
+            try:
+                problem = self._read_until_it_fails()
+            except Exception as error:
+                problem = error.with_traceback(None)  # which would hold on to a frame
+            if not self.source.live or self._stopping.is_set():
+                break
+            if self._index > before:
+                pause = self._back_off[0]
+            self.state = "down"
+            self._sink.lose()
+            rare = logging.DEBUG if pause == self._back_off[1] else logging.WARNING
+            _log.log(rare, "%s: %s; trying again in %.1f s", self.source.name, problem, pause)
+            self._stopping.wait(pause)
+            pause = min(2 * pause, self._back_off[1])
+        self.state = "ended"
+        wrong = problem is not None and not self._stopping.is_set()
+        self._sink.finish(self._as_user_error(problem) if wrong else None)
+
+    def _read_until_it_fails(self) -> Exception | None:
+        """Open and read. Returns what went wrong, or None at the end of a file."""
+        self._left = [caller for caller in self._left if caller.alive]
+        if len(self._left) >= HANGING:
+            return TimeoutError(f"{len(self._left)} calls hang")
+        self._caller = caller = Caller(f"call {self.source.name}")
+        capture: Capture | None = None
+        try:
+            self.connections += 1
+            capture = caller.call(self.source.open, self._opening)
+            good = self._clock()
+            while not self._stopping.is_set():
+                grabbed = caller.call(capture.read, self._deadline)
+                now = self._clock()
+                if grabbed is None:
+                    return ConnectionError("the stream ended") if self.source.live else None
+                image = readable(grabbed[0])
+                if image is not None:
+                    good = now
+                    if self.state != "live":
+                        _log.info("%s: live", self.source.name)
+                    self.state = "live"
+                    self._sink.receive(Frame(image, self._time(grabbed[1], now), self._index))
+                else:
+                    self._sink.refuse(UNREADABLE)
+                self._index += 1
+                if now - good > self._deadline:
+                    return ConnectionError(f"nothing readable for {self._deadline:.1f} s")
+            return None
+        finally:
+            caller.leave(capture.close if capture else None)
+            self._left.append(caller)
+
+    def _time(self, stamp: float | None, now: float) -> float:
+        if self.source.live:
+            return self._timeline.place(stamp, now)
+        if stamp is not None and stamp > self._last:
+            self._step, self._last = stamp - self._last, stamp
+        else:  # nothing of a file is dropped for a damaged time
+            self._last += self._step
+        return self._last
+
+    def _as_user_error(self, problem: Exception | None) -> UserError:
+        return (
+            problem
+            if isinstance(problem, UserError)
+            else UserError(f"{self.source.name}: {problem}")
+        )

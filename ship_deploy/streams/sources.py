@@ -1,0 +1,186 @@
+"""Where frames come from: cameras, streams, video files, folders of images."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ship_deploy.errors import UserError
+from ship_deploy.frames import SMALLEST
+from ship_deploy.images import SUFFIXES, list_images, read_infrared, read_visible
+
+OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
+RATE = 25.0  # frames per second where nothing says it
+GREY_16 = int.from_bytes(b"Y1\0\x10", "little"), int.from_bytes(b"Y16 ", "little")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it prints is raised or logged here
+
+# An image and its stamp, in seconds on the source's own clock, if it has one.
+Grabbed: TypeAlias = tuple[NDArray[Any] | None, float | None]
+
+
+class Capture(Protocol):
+    """An open source."""
+
+    def read(self) -> Grabbed | None:
+        """The next frame; None when there are no more. May block, may raise."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class Source(Protocol):
+    """Something that can be opened, again and again if it is live.
+
+    Attributes:
+        name: for messages.
+        live: a camera, which does not wait and should be opened again when it fails.
+    """
+
+    name: str
+    live: bool
+
+    def open(self) -> Capture:
+        """Open it. May block, may raise."""
+
+
+class Camera:
+    """A camera by its index, or a network stream by its address.
+
+    Network streams are read by FFmpeg, RTSP over TCP. The environment variable
+    `OPENCV_FFMPEG_CAPTURE_OPTIONS` changes that, such as "rtsp_transport;udp|fflags;nobuffer".
+    Grey 16-bit pictures are not converted. A stream that this computer cannot decode in time lags,
+    and no clock here can tell: then send fewer or smaller frames.
+
+    Args:
+        address: 0, 1, ... or rtsp://..., http://..., and whatever else FFmpeg knows.
+    """
+
+    live = True
+
+    def __init__(self, address: int | str) -> None:
+        self.address = address
+        self.name = f"camera {address}" if isinstance(address, int) else _without_password(address)
+
+    def open(self) -> Capture:
+        """Open it; `OSError` if that cannot be done now."""
+        if isinstance(self.address, int):
+            backend = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
+            return _Video(cv2.VideoCapture(self.address, backend))
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_DEADLINE * 1000)]
+        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_DEADLINE * 1000)]
+        return _Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits))
+
+
+class VideoFile:
+    """A video file: each frame once, timed as the file says."""
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, str(path)
+
+    @property
+    def rate(self) -> float:
+        """Frames per second that the file names, or 25."""
+        return float(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FPS)) or RATE
+
+    def open(self) -> Capture:
+        """Open it; `OSError` if it is not a video."""
+        return _Video(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG))
+
+
+class ImageFolder:
+    """A folder of images in order of their names, or one image; 25 a second.
+
+    Args:
+        path: file or folder.
+        infrared: read as grey, in 16 bits if the files have them.
+    """
+
+    live = False
+
+    def __init__(self, path: Path, *, infrared: bool) -> None:
+        self.path, self.name, self._infrared = path, str(path), infrared
+
+    def open(self) -> Capture:
+        """List it; UserError if there are no images."""
+        images = list_images(self.path) if self.path.is_dir() else [self.path]
+        return _Images(iter(images), self._infrared)
+
+
+def find_source(text: str, *, infrared: bool = False) -> Source:
+    """The source that a user means.
+
+    Args:
+        text: a camera's index, an address such as rtsp://HOST:PORT/PATH, a video file, or a folder
+            of images.
+        infrared: whether it is the infrared one, whose images may have 16 bits.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if device := re.fullmatch(r"(?:/dev/video)?(\d+)", text):
+        return Camera(int(device[1]))
+    if "://" in text:
+        return Camera(text)
+    path = Path(text)
+    if not path.exists():
+        raise UserError(
+            f"{text}: no such file or folder; a camera is an index such as 0, or an address"
+        )
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        return ImageFolder(path, infrared=infrared)
+    return VideoFile(path)
+
+
+class _Video:
+    def __init__(self, capture: Any) -> None:
+        self._capture = capture
+        if not capture.isOpened():
+            raise OSError("cannot be opened")
+        codes = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
+        if any(int(capture.get(code)) in GREY_16 for code in codes):
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else it comes as 8 bits, three times
+
+    def read(self) -> Grabbed | None:
+        arrived, image = self._capture.read()
+        return (image, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000) if arrived else None
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+class _Images:
+    def __init__(self, paths: Iterator[Path], infrared: bool) -> None:
+        self._paths, self._read = enumerate(paths), read_infrared if infrared else read_visible
+
+    def read(self) -> Grabbed | None:
+        for number, path in self._paths:
+            return self._read(path), number / RATE
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def readable(image: Any) -> NDArray[Any] | None:
+    """An image as `Frame` wants it, or None if it is not one."""
+    if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.uint16):
+        return None
+    if image.ndim == 3 and image.shape[2] == 1:
+        image = image[..., 0]
+    if image.ndim == 3 and image.shape[2] == 4:
+        image = image[..., :3]
+    if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
+        return None
+    return image if min(image.shape[:2]) >= SMALLEST else None
+
+
+def _without_password(address: str) -> str:
+    return re.sub(r"(?<=://)[^/@]*@", "", address)

@@ -1,0 +1,46 @@
+"""The measurements of the pipeline, in small."""
+
+import json
+
+import pytest
+
+from benchmarks import soak, stream
+from ship_deploy.errors import UserError
+
+
+def test_overhead_and_rate_are_written_down(tmp_path):
+    table = stream.run(tmp_path, [(32, 40)], 10)
+
+    (result,) = json.loads((tmp_path / "stream.json").read_text())["stream"]
+    assert result["frames"] == 10 and result["size"] == "32x40"
+    assert 0 < result["p50"] <= result["p99"] and result["rate"] > 0
+    assert table == (tmp_path / "stream.md").read_text() and "32x40" in table
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(soak, "RATE", 2000.0)
+
+
+def test_a_soak_keeps_its_memory_and_its_accounts(quick, tmp_path):
+    table = soak.run(tmp_path, 3000, 48, 64)
+
+    result = json.loads((tmp_path / "soak.json").read_text())["soak"]
+    assert result["results"] == 3000 and result["unaccounted"] == 0
+    assert result["growth"] <= soak.MOST_GROWTH and result["resident"] > 10e6
+    assert result["reconnections"] >= 4 and "48x64" in table
+
+
+def test_a_leak_is_seen(quick):
+    result = soak.soak(2000, 48, 64, leak=10_000)
+
+    assert result.growth > soak.MOST_GROWTH
+    with pytest.raises(UserError, match="memory grew"):
+        soak.check(result)
+
+
+def test_a_lost_frame_is_seen(quick):
+    result = soak.soak(1000, 48, 64)
+
+    with pytest.raises(UserError, match="1 frames are unaccounted"):
+        soak.check(soak.Soak(**{**vars(result), "unaccounted": 1}))

@@ -1,0 +1,260 @@
+"""The server as players, scrapers and browsers meet it; on the loopback interface."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from ship_deploy import UserError
+from ship_deploy.serving import Server, connections
+from ship_deploy.serving import server as module
+from ship_deploy.serving.address import parse_address
+
+from .conftest import ENGINE, FUSED, STATISTICS, result
+
+PATIENCE = 20  # seconds; only a failure takes them
+
+
+def port(server):
+    return int(server.url.rstrip("/").rpartition(":")[2])
+
+
+def get(server, path, host="localhost"):
+    connection = http.client.HTTPConnection("127.0.0.1", port(server), timeout=PATIENCE)
+    connection.request("GET", path, headers={"Host": host})
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer, content
+
+
+def decode(content):
+    return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+
+
+def watch(server, path="/fused.mjpg"):
+    """An open MJPEG stream."""
+    connection = http.client.HTTPConnection("127.0.0.1", port(server), timeout=PATIENCE)
+    connection.request("GET", path)
+    return connection.getresponse()
+
+
+def next_picture(answer):
+    assert answer.readline() == b"--ship-deploy-frame\r\n"
+    assert answer.readline() == b"Content-Type: image/jpeg\r\n"
+    length = int(answer.readline().removeprefix(b"Content-Length: "))
+    assert answer.readline() == b"\r\n"
+    content = answer.read(length)
+    assert answer.readline() == b"\r\n"
+    return decode(content)
+
+
+def wait_for(condition):
+    """For what a thread of the server does after the connection has ended."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_pages(server):
+    server.write(result())
+    for path, kind in (
+        ("/", "text/html; charset=utf-8"),
+        ("/status.json", "application/json"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
+        ("/fused.jpg", "image/jpeg"),
+        ("/healthz", "text/plain; charset=utf-8"),
+    ):
+        answer, content = get(server, path)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert len(content) == int(answer.headers["Content-Length"]) > 0
+    for path in ("/nothing", "/magic.jpg", "/../secret", "/fused.png"):
+        assert get(server, path)[0].status == 404
+
+
+def test_status(server):
+    server.write(result(reason="infrared down"))
+    status = json.loads(get(server, "/status.json")[1])
+    assert status["healthy"] and status["about"] == "not fused: infrared down"
+    assert status["fused"] is False and status["engine"] == ENGINE
+    assert status["statistics"]["visible"]["dropped"] == {"overrun": 345}
+    assert status["statistics"]["latency_p50"] == STATISTICS.latency_p50
+
+
+def test_health(server):
+    answer, content = get(server, "/healthz")
+    assert (answer.status, content) == (503, b"no result yet\n")
+    assert get(server, "/fused.jpg")[0].status == 503
+    server.write(result())
+    answer, content = get(server, "/healthz")
+    assert (answer.status, content) == (200, b"ok\n")
+    server.written -= 60
+    answer, content = get(server, "/healthz")
+    assert (answer.status, content) == (503, b"no result for 60 s\n")
+
+
+def test_a_frame_brings_all_pictures_of_one_result(server):
+    server.write(result())
+    answer, content = get(server, "/frame?after=0")
+    facts = json.loads(answer.headers["X-Frame"])
+    assert facts["sequence"] == 1 and facts["fused"] is True
+    first, second, third = facts["lengths"]
+    assert first + second + third == len(content)
+    assert np.abs(decode(content[-third:]).astype(int) - FUSED).max() < 8
+
+
+@pytest.mark.parametrize("after", ["", "x", "-1", "9" * 5000, "%00"])
+def test_a_frame_after_nonsense_is_the_newest(server, after):
+    server.write(result())
+    assert get(server, f"/frame?after={after}")[0].status == 200
+
+
+def test_no_new_frame_in_time(server, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    server.write(result())
+    answer, content = get(server, "/frame?after=1")
+    assert (answer.status, content) == (204, b"")
+
+
+def test_mjpeg_plays_what_comes(server):
+    server.write(result(fused=(10, 0, 0)))
+    answer = watch(server)
+    assert answer.headers["Content-Type"].startswith("multipart/x-mixed-replace; boundary=")
+    shades = [int(next_picture(answer)[0, 0, 0])]
+    for shade in (100, 200):
+        server.write(result(fused=(shade, 0, 0)))
+        shades.append(int(next_picture(answer)[0, 0, 0]))
+    assert all(after - before > 50 for before, after in pairwise(shades))
+
+
+def test_opencv_plays_it(server):
+    """By FFmpeg, as most players do; it wants more than one picture to know the format."""
+    ended = threading.Event()
+
+    def keep_on():
+        while not ended.wait(0.01):
+            server.write(result())
+
+    writing = threading.Thread(target=keep_on)
+    writing.start()
+    try:
+        read, picture = cv2.VideoCapture(server.url + "fused.mjpg", cv2.CAP_FFMPEG).read()
+    finally:
+        ended.set()
+        writing.join()
+    assert read and np.abs(picture.astype(int) - FUSED).max() < 8
+
+
+def test_mjpeg_waits_while_a_camera_is_down(server):
+    server.write(result(infrared=None))
+    answer = watch(server, "/infrared.mjpg")
+    server.write(result())
+    assert next_picture(answer).shape == (48, 64, 3)
+
+
+def test_a_viewer_who_does_not_read_holds_nobody_up(server):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (480, 640, 3), np.uint8)  # some 300 kB as JPEG
+    server.write(result(image=noise))
+    stuck = watch(server)  # and never reads
+    written = threading.Event()
+
+    def write():
+        for _ in range(100):
+            server.write(result(image=noise))
+        server.write(result())
+        written.set()
+
+    threading.Thread(target=write, daemon=True).start()
+    assert written.wait(PATIENCE / 4)  # 100 stuck pictures would take forever
+    assert np.abs(decode(get(server, "/fused.jpg")[1]).astype(int) - FUSED).max() < 8
+    stuck.close()
+
+
+def test_connections_are_bounded_and_come_free(server, monkeypatch):
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    server.write(result())
+    watching = [watch(server) for _ in range(3)]
+    assert get(server, "/healthz")[0].status == 503
+    assert get(server, "/healthz")[1] == b""  # by the limit, not by its health
+    watching.pop().close()
+    wait_for(lambda: server.write(result()) or server.viewers < 3)  # seen when a picture is sent
+    assert get(server, "/healthz")[1] == b"ok\n"
+
+
+def test_a_viewer_who_left_is_noticed_though_nothing_comes(server, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_WAIT", 0.01)
+    server.write(result())
+    answer = watch(server)
+    next_picture(answer)
+    assert server.viewers == 1
+    answer.close()
+    wait_for(lambda: server.viewers == 0)
+
+
+def test_close_ends_connections_and_frees_the_port(server):
+    server.write(result())
+    watching = [watch(server), watch(server)]
+    for answer in watching:
+        next_picture(answer)
+    idle = socket.create_connection(("127.0.0.1", port(server)))  # asks for nothing
+    wait_for(lambda: server.viewers == 3)  # it was accepted
+    server.close()
+    assert [answer.read() for answer in watching] == [b"", b""]
+    assert idle.recv(1) == b""
+    assert server.viewers == 0
+    assert not [t for t in threading.enumerate() if t.name == "serving" and t.is_alive()]
+    again = Server(f"127.0.0.1:{port(server)}", lambda: STATISTICS, ENGINE)
+    again.close()
+
+
+def test_a_port_in_use_is_one_line(server):
+    with pytest.raises(UserError, match=r"cannot serve on 127\.0\.0\.1, port \d+ \(Addr"):
+        Server(server.url[7:-1], lambda: STATISTICS, ENGINE)
+
+
+def test_a_host_that_is_not_this_machine():
+    with pytest.raises(UserError, match=r"cannot serve on 192\.0\.2\.1, port 8080 \("):
+        Server("192.0.2.1:8080", lambda: STATISTICS, ENGINE)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *[("localhost:9", 200), ("127.0.0.1", 200), ("[::1]:80", 200), ("LOCALHOST", 200)],
+        *[("evil.example", 403), ("127.0.0.1.evil.example:8080", 403), ("localhost.evil", 403)],
+    ],
+)
+def test_another_name_for_the_loopback_address_is_refused(server, host, status):
+    """A page elsewhere whose name points here would be of the same origin."""
+    assert get(server, "/status.json", host)[0].status == status
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("8080", ("127.0.0.1", 8080)),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+        ("robot.local:9000", ("robot.local", 9000)),
+        ("[::1]:8080", ("::1", 8080)),
+    ],
+)
+def test_addresses(text, address):
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "host", "host:", ":80", "host:x", "h:70000", "::1:80", "a b:80", "http://h", "1\n"],
+)
+def test_what_is_no_address(text):
+    with pytest.raises(UserError, match="expected HOST:PORT"):
+        parse_address(text)

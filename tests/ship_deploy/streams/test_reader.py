@@ -1,0 +1,191 @@
+"""Reading sources that fail: deadlines, attempts, what is left behind."""
+
+import logging
+import threading
+from queue import SimpleQueue
+
+import numpy as np
+import pytest
+
+from ship_deploy.errors import UserError
+from ship_deploy.streams.caller import Caller
+from ship_deploy.streams.frame import Frame
+from ship_deploy.streams.reader import Reader
+from tests.ship_deploy.streams.cameras import ScriptedCamera
+
+IMAGE = np.zeros((16, 16), np.uint8)
+
+
+class Sink:
+    """Keeps what a reader hands in, in order."""
+
+    def __init__(self) -> None:
+        self.events: SimpleQueue = SimpleQueue()
+
+    def receive(self, frame) -> None:
+        self.events.put(frame)
+
+    def refuse(self, reason) -> None:
+        self.events.put(reason)
+
+    def lose(self) -> None:
+        self.events.put("lost")
+
+    def finish(self, error) -> None:
+        self.events.put(("finished", error))
+
+    def next(self, wanted) -> object:
+        while (event := self.events.get(timeout=20)) != wanted:
+            pass
+        return event
+
+
+class File:
+    """A source that is not live: gives what it was made of, and raises what is an exception."""
+
+    live, name = False, "file"
+
+    def __init__(self, *grabbed) -> None:
+        self._grabbed = iter(grabbed)
+
+    def open(self):
+        return self
+
+    def read(self):
+        found = next(self._grabbed, None)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def close(self) -> None:
+        pass
+
+
+def read(source, **options) -> list:
+    """All that comes of a source that ends."""
+    sink = Sink()
+    reader = Reader(source, sink, **options)
+    reader.start()
+    reader.join(20)
+    return [sink.events.get() for _ in range(sink.events.qsize())]
+
+
+def test_a_file_is_read_to_its_end_with_its_own_times():
+    frames = [(IMAGE, stamp) for stamp in (0.0, 0.5, 0.4, None, 3.0)]
+
+    *found, end = read(File(*frames))
+
+    assert [frame.index for frame in found] == [0, 1, 2, 3, 4]
+    assert [frame.time for frame in found] == [0.0, 0.5, 1.0, 1.5, 3.0]  # times always grow
+    assert end == ("finished", None)
+
+
+@pytest.mark.parametrize("error", [UserError("3.png: cut short"), RuntimeError("3.png: cut short")])
+def test_what_is_wrong_with_a_file_is_told(error):
+    first, (word, told) = read(File((IMAGE, 0.0), error))
+
+    assert first.index == 0 and word == "finished"
+    assert isinstance(told, UserError) and "3.png: cut short" in str(told)
+
+
+@pytest.mark.parametrize("fault", ["cut", "raise", "stall", "only garbage"])
+def test_a_camera_that_fails_is_opened_again(fault):
+    camera, sink = ScriptedCamera("camera", (16, 16), [fault], stall=0.2), Sink()
+    reader = Reader(camera, sink, deadlines=(5.0, 0.05), back_off=(0.001, 0.01))
+    reader.start()
+
+    sink.next("lost")
+    assert sink.events.get(timeout=20).index > 0  # it goes on counting
+    assert reader.connections == 2 and reader.state == "live"
+    reader.stop()
+    assert sink.next(("finished", None))
+    camera.released.set()
+
+
+def test_attempts_grow_rarer_up_to_a_bound(caplog):
+    class Dead:
+        live, name = True, "dead"
+
+        def open(self):
+            raise OSError("cannot be opened")
+
+    sink = Sink()
+    reader = Reader(Dead(), sink, back_off=(0.001, 0.004))
+    with caplog.at_level(logging.DEBUG):
+        reader.start()
+        for _ in range(5):
+            sink.next("lost")
+        reader.stop()
+        reader.join(20)
+
+    pauses = [(record.levelname, record.args[2]) for record in caplog.records[:5]]
+    assert pauses[:2] == [("WARNING", 0.001), ("WARNING", 0.002)]
+    assert pauses[2:] == [("DEBUG", 0.004)] * 3  # a camera that is gone for days fills no log
+    assert caplog.records[0].message.startswith("dead: cannot be opened; trying again in")
+
+
+def test_calls_that_never_return_are_left_but_not_piled_up(caplog):
+    camera, sink = ScriptedCamera("stuck", (16, 16), ["hang"] * 9, stall=1e6), Sink()
+    before = threading.active_count()
+    reader = Reader(camera, sink, deadlines=(5.0, 0.05), back_off=(0.001, 0.002))
+    with caplog.at_level(logging.DEBUG):
+        reader.start()
+        for _ in range(6):
+            sink.next("lost")
+
+    assert camera.happened["hang"] == 2  # then it waits for one of them to come back
+    assert threading.active_count() - before == 3
+    assert "2 calls hang" in caplog.text
+    camera.script.clear()
+    camera.released.set()
+    while not isinstance(sink.events.get(timeout=20), Frame):
+        pass  # it heals once they have come back
+    reader.stop()
+    reader.join(20)
+    for caller in reader._left:
+        caller._thread.join(20)
+    assert camera.open_captures == 0  # what was left has been closed
+
+
+def test_stopping_does_not_wait_for_a_call():
+    entered, forever = threading.Event(), threading.Event()
+
+    class Stuck:
+        live, name = True, "stuck"
+
+        def open(self):
+            entered.set()
+            forever.wait()
+
+    reader = Reader(Stuck(), Sink(), deadlines=(1e6, 1e6))
+    reader.start()
+    entered.wait(20)
+    reader.stop()
+    reader._thread.join(20)
+
+    assert not reader._thread.is_alive() and not forever.is_set()
+    forever.set()
+
+
+def test_a_call_gives_what_the_function_gives():
+    caller = Caller("test")
+
+    assert caller.call(lambda: 3, 20) == 3
+    with pytest.raises(KeyError):
+        caller.call(lambda: {}["x"], 20)
+    done = threading.Event()
+    caller.leave(done.set)
+    assert done.wait(20)
+    caller._thread.join(20)
+    assert not caller.alive
+
+
+def test_a_late_answer_is_not_taken_for_another():
+    caller, go = Caller("test"), threading.Event()
+    with pytest.raises(TimeoutError):
+        caller.call(go.wait, 0.01)
+    closed = threading.Event()
+    caller.leave(closed.set)
+    assert not closed.is_set()
+    go.set()
+    assert closed.wait(20)

@@ -1,0 +1,101 @@
+"""What a user's words mean, and what is read from there."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ship_deploy.errors import UserError
+from ship_deploy.images import write_png
+from ship_deploy.streams import Camera, ImageFolder, VideoFile, find_source
+from ship_deploy.streams.sources import readable
+
+
+def read_all(source):
+    capture, found = source.open(), []
+    while grabbed := capture.read():
+        found.append(grabbed)
+    capture.close()
+    return found
+
+
+def test_words_become_sources(tmp_path):
+    (tmp_path / "o.mp4").touch()
+    write_png(tmp_path / "1.png", np.zeros((16, 16), np.uint8))
+
+    assert find_source("0").address == 0 and find_source("/dev/video3").address == 3
+    address = find_source("rtsp://user:secret@host:8554/ir")
+    assert address.address == "rtsp://user:secret@host:8554/ir"
+    assert address.name == "rtsp://host:8554/ir"  # fit for a log
+    assert isinstance(find_source(str(tmp_path / "o.mp4")), VideoFile)
+    assert isinstance(find_source(str(tmp_path)), ImageFolder)
+    assert isinstance(find_source(str(tmp_path / "1.png")), ImageFolder)
+    with pytest.raises(UserError, match="no such file"):
+        find_source(str(tmp_path / "nothing.mp4"))
+
+
+def test_a_folder_gives_its_images_in_order_and_depth(tmp_path):
+    for name, value in (("b", 2), ("a", 1), ("c", 3)):
+        write_png(tmp_path / f"{name}.png", np.full((16, 16), value * 1000, np.uint16))
+    (tmp_path / "notes.txt").touch()
+
+    found = read_all(ImageFolder(tmp_path, infrared=True))
+
+    assert [(image.dtype, image[0, 0]) for image, _ in found] == [
+        (np.uint16, 1000),
+        (np.uint16, 2000),
+        (np.uint16, 3000),
+    ]
+    assert [stamp for _, stamp in found] == [0.0, 0.04, 0.08]
+
+
+def test_an_empty_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match="no images"):
+        ImageFolder(tmp_path, infrared=False).open()
+
+
+def test_a_video_has_its_own_times(tmp_path):
+    path = tmp_path / "v.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for value in range(5):
+        writer.write(np.full((48, 64, 3), 50 * value, np.uint8))
+    writer.release()
+
+    source = VideoFile(path)
+    found = read_all(source)
+
+    assert source.rate == 10
+    assert [stamp for _, stamp in found] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    assert found[0][0].shape == (48, 64, 3)
+
+
+def test_a_video_of_sixteen_bits_keeps_them(tmp_path):
+    path = tmp_path / "i.mkv"
+    parameters = [cv2.VIDEOWRITER_PROP_DEPTH, cv2.CV_16U, cv2.VIDEOWRITER_PROP_IS_COLOR, 0]
+    codec = cv2.VideoWriter.fourcc(*"FFV1")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, 9, (64, 48), parameters)
+    image = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64) * 20
+    writer.write(image)
+    writer.release()
+
+    ((found, _),) = read_all(VideoFile(path))
+
+    assert found.dtype == np.uint16 and np.array_equal(found, image)
+
+
+def test_what_cannot_be_opened_is_an_error(tmp_path):
+    (tmp_path / "v.mp4").write_bytes(b"nothing")
+    for source in (VideoFile(tmp_path / "v.mp4"), Camera("http://127.0.0.1:9/x"), Camera(99)):
+        with pytest.raises(OSError, match="cannot be opened"):
+            source.open()
+
+
+def test_only_images_are_readable():
+    for shape in ((16, 16), (16, 16, 3)):
+        for dtype in (np.uint8, np.uint16):
+            image = np.zeros(shape, dtype)
+            assert readable(image) is image
+    assert readable(np.zeros((16, 16, 1), np.uint8)).shape == (16, 16)
+    assert readable(np.zeros((16, 16, 4), np.uint8)).shape == (16, 16, 3)
+    for bad in (None, np.zeros((15, 16), np.uint8), np.zeros((16, 16)), np.zeros(16, np.uint8)):
+        assert readable(bad) is None
+    assert readable(np.zeros((16, 16, 2), np.uint8)) is None

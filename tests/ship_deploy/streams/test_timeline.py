@@ -1,0 +1,57 @@
+"""Stamps of a camera's clock, placed on the computer's."""
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from ship_deploy.streams.timeline import Timeline
+
+
+def place(frames):
+    timeline = Timeline()
+    return [timeline.place(stamp, arrived) for stamp, arrived in frames]
+
+
+def test_jitter_of_the_way_is_taken_out():
+    random = Random(0)
+    frames = [(1e5 + n / 30, n / 30 + 0.05 + random.uniform(0, 0.02)) for n in range(300)]
+
+    times = place(frames)
+
+    intervals = [after - before for before, after in pairwise(times[100:])]
+    arrivals = [a - b for (_, b), (_, a) in pairwise(frames[100:])]
+    assert sum(abs(i - 1 / 30) for i in intervals) < 0.4 * sum(abs(i - 1 / 30) for i in arrivals)
+
+
+def test_one_frame_sent_early_does_not_move_the_others():
+    frames = [(n / 30, n / 30 + 0.05 - (0.03 if n == 6 else 0)) for n in range(30)]
+
+    times = place(frames)
+
+    assert times[6] == pytest.approx(frames[6][1])  # not in the future
+    assert times[7:] == pytest.approx([arrived for _, arrived in frames[7:]])
+
+
+@pytest.mark.parametrize("jump", [-100.0, 0.7, 100.0])
+def test_a_clock_that_jumps_is_tied_anew(jump):
+    frames = [(n / 30 + (jump if n >= 20 else 0), n / 30) for n in range(60)]
+
+    assert place(frames) == pytest.approx([arrived for _, arrived in frames], abs=1e-6)
+
+
+@pytest.mark.parametrize("stamp", [None, 0.0])
+def test_without_a_running_clock_the_arrival_counts(stamp):
+    assert place([(stamp, n / 30) for n in range(10)]) == [n / 30 for n in range(10)]
+
+
+def test_times_grow_and_are_never_in_the_future():
+    random, now, frames = Random(1), 0.0, []
+    for _ in range(2000):
+        now += random.uniform(0.001, 0.1)
+        frames.append((random.choice([None, now, 0.5 * now, now + random.gauss(0, 1)]), now))
+
+    times = place(frames)
+
+    assert all(before < after for before, after in pairwise(times))
+    assert all(time <= arrived for time, (_, arrived) in zip(times, frames, strict=True))
