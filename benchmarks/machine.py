@@ -36,6 +36,12 @@ def describe() -> dict[str, Any]:
     }
 
 
+def where(facts: dict[str, Any]) -> str:
+    """The GPU of a machine, or its processor if it has none."""
+    gpu = facts.get("gpu")
+    return str(gpu["name"] if gpu else facts["processor"])
+
+
 def _cpuinfo(field: str) -> str | None:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []

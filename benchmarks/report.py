@@ -14,6 +14,8 @@ from benchmarks import (
     layers,
     narrowing,
     scaling,
+    soak,
+    stream,
     summary,
     training_speed,
 )
@@ -32,6 +34,8 @@ TABLES: dict[str, Table] = {
     "narrowing": narrowing.tabulate,
     "quality": summary.markdown,
     "scaling": scaling.tabulate,
+    "soak": soak.tabulate,
+    "stream": stream.tabulate,
     "training": training_speed.tabulate,
 }
 """NAME.json -> NAME.md, where there is one."""

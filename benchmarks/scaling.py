@@ -73,7 +73,7 @@ def tabulate(content: dict[str, Any]) -> str:
     """The Markdown table of a `scaling.json`."""
     facts = content["machine"]
     lines = [
-        f"{(facts['gpu'] or {}).get('name', facts['processor'])}, {facts['cores']} cores; "
+        f"{machine.where(facts)}, {facts['cores']} cores; "
         f"{facts['measured'][:10]}. Median of {content['calls']} calls; memory of the process at "
         "its highest, or what it took of the GPU's.",
         "",

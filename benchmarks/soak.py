@@ -1,16 +1,16 @@
 """A pipeline that runs for long: whether it keeps its memory and its accounts."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import machine
+from benchmarks import machine, record
 from benchmarks.cameras import DrawnCamera, resident
 from ship_deploy.errors import UserError
-from ship_deploy.files import make_folder, write_atomically
+from ship_deploy.files import make_folder
 from ship_deploy.streams import Pipeline
 
 MOST_GROWTH = 10e6  # bytes after the warm-up
@@ -97,10 +97,9 @@ def run(output: Path, frames: int, height: int, width: int) -> str:
     """
     make_folder(output)
     result = soak(frames, height, width)
-    record = {"machine": machine.describe(), "soak": asdict(result)}
-    table = tabulate(record)
-    write_atomically(output / "soak.json", (json.dumps(record, indent=2) + "\n").encode())
-    write_atomically(output / "soak.md", table.encode())
+    content = {"machine": machine.describe(), "soak": asdict(result)}
+    table = tabulate(content)
+    record.write(output, "soak", content, table)
     check(result)
     return table
 
@@ -113,9 +112,9 @@ def check(result: Soak) -> None:
         raise UserError(f"{result.unaccounted} frames are unaccounted for")
 
 
-def tabulate(record: dict) -> str:
+def tabulate(content: dict[str, Any]) -> str:
     """The Markdown table of a `soak.json`."""
-    facts, r = record["machine"], record["soak"]
+    facts, r = content["machine"], content["soak"]
     return (
         f"{facts['processor']}, {facts['cores']} cores; {facts['measured'][:10]}. Two live cameras "
         f"of {RATE:.0f} Hz whose connections break every {CUT} frames, and a stand-in for the "

@@ -1,16 +1,16 @@
 """What the pipeline costs around a network: time a frame, frames a second."""
 
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import machine
+from benchmarks import machine, record
 from benchmarks.cameras import DrawnCamera
-from ship_deploy.files import make_folder, write_atomically
+from ship_deploy.files import make_folder
 from ship_deploy.streams import Pipeline
 
 RATE = 30.0  # frames per second of the cameras that overhead is measured with
@@ -73,16 +73,15 @@ def run(output: Path, sizes: list[tuple[int, int]], frames: int) -> str:
     """
     make_folder(output)
     results = [measure(height, width, frames) for height, width in sizes]
-    record = {"machine": machine.describe(), "stream": [asdict(result) for result in results]}
-    table = tabulate(record)
-    write_atomically(output / "stream.json", (json.dumps(record, indent=2) + "\n").encode())
-    write_atomically(output / "stream.md", table.encode())
+    content = {"machine": machine.describe(), "stream": [asdict(result) for result in results]}
+    table = tabulate(content)
+    record.write(output, "stream", content, table)
     return table
 
 
-def tabulate(record: dict) -> str:
+def tabulate(content: dict[str, Any]) -> str:
     """The Markdown table of a `stream.json`."""
-    facts = record["machine"]
+    facts = content["machine"]
     lines = [
         f"{facts['processor']}, {facts['cores']} cores; {facts['measured'][:10]}. The pipeline "
         "around a stand-in that costs nothing, 8-bit frames of one size. Overhead: from the "
@@ -92,7 +91,7 @@ def tabulate(record: dict) -> str:
         "| size | frames | overhead, median | 99% below | dropped | sustained rate |",
         "|---|---|---|---|---|---|",
     ]
-    for r in record["stream"]:
+    for r in content["stream"]:
         lines.append(
             f"| {r['size']} | {r['frames']} | {r['p50'] * 1000:.2f} ms | {r['p99'] * 1000:.2f} ms "
             f"| {r['dropped']} | {r['rate']:.0f} frames/s |"

@@ -1,7 +1,6 @@
 """How many crops a second the training loop takes, beside a plain loop over the same crops."""
 
 import copy
-import json
 import statistics
 import tempfile
 import time
@@ -16,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
-from benchmarks import machine
-from ship_deploy.files import make_folder, write_atomically
+from benchmarks import machine, record
+from ship_deploy.files import make_folder
 from ship_deploy.images import write_png
 from training.config import Config
 from training.loop import train
@@ -168,33 +167,31 @@ def run(
                 "optimiser": {"iterations": WARM_UP + rounds, "precision": precision},
             }
             results.append(measure(Config.model_validate(recipe)))
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    record = {
-        "machine": machine.describe() | ({"gpu": gpu} if gpu else {}),
+    content = {
+        "machine": machine.describe(),
         "threads": torch.get_num_threads(),
         "crop": crop,
         "batch": batch,
         "training": [asdict(result) for result in results],
     }
-    table = tabulate(record)
-    write_atomically(output / "training.json", (json.dumps(record, indent=2) + "\n").encode())
-    write_atomically(output / "training.md", table.encode())
+    table = tabulate(content)
+    record.write(output, "training", content, table)
     return table
 
 
-def tabulate(record: dict) -> str:
+def tabulate(content: dict[str, Any]) -> str:
     """The Markdown table of a `training.json`."""
-    facts, batch = record["machine"], record["batch"]
+    facts, batch = content["machine"], content["batch"]
     lines = [
-        f"{facts.get('gpu', facts['processor'])}, {record['threads']} threads; torch "
+        f"{machine.where(facts)}, {content['threads']} threads; torch "
         f"{facts['torch']}; {facts['measured'][:10]}. Steps of {batch} crops of "
-        f"{record['crop']}x{record['crop']}, forwards, backwards and update, in images per second; "
+        f"{content['crop']}x{content['crop']}, both ways and update, in images per second; "
         "both loops take turns, and the ratio is taken round by round.",
         "",
         "| loop | median | slowest to fastest | against plain |",
         "|---|---|---|---|",
     ]
-    for result in record["training"]:
+    for result in content["training"]:
         low, high = result["speedup_range"]
         ratio = f"{result['speedup']:.2f}x ({low:.2f} to {high:.2f})"
         for name, seconds, against in (

@@ -171,9 +171,11 @@ TOLERANCES = {
 """Of an export, on rendered scenes."""
 
 TOLERANCES_ON_REAL_FRAMES = {
-    Precision.FP32: TOLERANCES[Precision.FP32],
+    # One pair in 75 (TNO 06) cancels large features against each other at a few pixels: there the
+    # network itself is 1.4e-4 off in FP32, ONNX Runtime 3.0e-4; a grey level is 3.9e-3.
+    Precision.FP32: Tolerance(raw_error=1e-3, psnr=100, levels=1, off=1e-3, far_off=0),
     # Every operation rounded to FP16, authors' weights, 75 pairs: 73 dB on average; 59 dB on the
-    # worst, which cancels large features against each other; benchmarks/results/fidelity.md.
+    # worst, the same; benchmarks/results/fidelity.md.
     Precision.FP16: Tolerance(mean_psnr=62, psnr=58, far_off=1e-3),
 }
 
