@@ -46,6 +46,8 @@ class HalfArithmetic(TorchDispatchMode):
         halves = any(map(_is_half, values)) and not any(map(_is_float, values))
         if func.is_view or func in CASTS or not halves:
             return func(*args, **kwargs)
+        if func._schema.is_mutable:  # it would change a wide copy, and nobody would see
+            raise TypeError(f"{func} works in place, which is not modelled")
         if func in STEPS:
             with self:
                 return STEPS[func](*args, **kwargs)

@@ -68,7 +68,7 @@ class Tapped(nn.Module):
 
     def _keep(self, name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def keep(_: nn.Module, __: Any, result: Tensor) -> None:
-            self.results[name] = result.float()
+            self.results[name] = result.to(torch.float, copy=True)
 
         return keep
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import plot, quality, summary
+from benchmarks import quality, quality_plot, summary
 from benchmarks.scores import Job, Result, score_pair
 from ship_deploy import UserError
 from ship_deploy.images import read_visible, write_png
@@ -52,7 +52,7 @@ def data(tmp_path) -> Path:
 @pytest.fixture
 def inside(monkeypatch):
     """Work in this process, and plot nothing: both take seconds."""
-    monkeypatch.setattr(plot, "draw", lambda record: b"")
+    monkeypatch.setattr(quality_plot, "draw", lambda record: b"")
     monkeypatch.setattr(quality, "_work", lambda jobs, _: map(quality.score_pair, jobs))
 
 
@@ -78,7 +78,7 @@ def test_the_command_writes_everything_from_processes_of_its_own(data, model, tm
     assert list(record["methods"]) == ["average", "net", "other"]
     assert record["data"]["set"]["images"] == ["a", "b", "c"]
     assert (output / "quality.md").read_text() == summary.markdown(record)
-    assert (output / "quality.svg").read_bytes() == plot.draw(record)
+    assert (output / "quality.svg").read_bytes() == quality_plot.draw(record)
     rows = list(csv.DictReader((output / "quality.csv").open()))
     assert len(rows) == 3 * len(METRICS)
     assert {row["rank"] for row in rows if row["metric"] == "EN"} <= {"1", "2", "3"}
@@ -271,7 +271,7 @@ def test_committed_figures_are_what_the_metrics_give_today(golden, name, shared)
 def test_committed_tables_and_plot_are_of_the_committed_figures():
     record = json.loads(RESULTS.read_text())
     assert RESULTS.with_suffix(".md").read_text() == summary.markdown(record)
-    drawn, committed = plot.draw(record).decode(), RESULTS.with_suffix(".svg").read_text()
+    drawn, committed = quality_plot.draw(record).decode(), RESULTS.with_suffix(".svg").read_text()
     words = [re.findall("<text[^>]*>(.*?)</text>", svg) for svg in (drawn, committed)]
     assert words[0] == words[1]
     assert drawn.count("<use") == committed.count("<use")  # the dots

@@ -12,9 +12,7 @@ def conv3x3(channels_in: int, channels_out: int) -> nn.Conv2d:
 
 def refinement(channels: int) -> nn.Sequential:
     """The paper's "reflash" of features: conv3x3, relu, conv3x3."""
-    return nn.Sequential(
-        conv3x3(channels, channels), nn.ReLU(inplace=True), conv3x3(channels, channels)
-    )
+    return nn.Sequential(conv3x3(channels, channels), nn.ReLU(), conv3x3(channels, channels))
 
 
 def attention_refinement(channels: int) -> nn.Sequential:
