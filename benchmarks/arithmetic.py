@@ -46,13 +46,16 @@ class HalfArithmetic(TorchDispatchMode):
         halves = any(map(_is_half, values)) and not any(map(_is_float, values))
         if func.is_view or func in CASTS or not halves:
             return func(*args, **kwargs)
-        if func._schema.is_mutable:  # it would change a wide copy, and nobody would see
-            raise TypeError(f"{func} works in place, which is not modelled")
         if func in STEPS:
             with self:
                 return STEPS[func](*args, **kwargs)
         wide_args, wide_kwargs = tree_map(lambda x: x.float() if _is_half(x) else x, (args, kwargs))
         result = func(*wide_args, **wide_kwargs)
+        if func._schema.name.endswith("_"):  # in place: what changed is rounded where it lies
+            for narrow, wide in zip(values, tree_leaves((wide_args, wide_kwargs)), strict=True):
+                if _is_half(narrow):
+                    narrow.copy_(wide)
+            return args[0]
         return tree_map(lambda x: x.half() if _is_float(x) else x, result)
 
 
