@@ -14,7 +14,7 @@ from ship_deploy.files import make_folder
 from ship_deploy.streams import Pipeline
 
 MOST_GROWTH = 10e6  # bytes after the warm-up
-WARM_UP = 0.1  # of the frames
+SAMPLE = 20  # results between two looks at the memory
 RATE = 400.0  # frames per second of the cameras
 CUT = 500  # frames after which a connection breaks
 
@@ -30,8 +30,10 @@ class Soak:
         received: frames that came in, both sides.
         reconnections: of both cameras.
         unaccounted: frames that came in and were neither fused nor dropped for a reason.
-        resident: bytes at their highest during the warm-up, which fills all queues.
-        growth: bytes that were needed beyond that, later.
+        resident: bytes in memory during each tenth of the run, the median; it swings by what the
+            queues hold.
+        growth: bytes that any tenth has beyond the first, which is the warm-up.
+        peak: the most bytes that were seen.
         seconds: the run.
     """
 
@@ -41,8 +43,9 @@ class Soak:
     received: int
     reconnections: int
     unaccounted: int
-    resident: int
+    resident: list[int]
     growth: int
+    peak: int
     seconds: float
 
 
@@ -58,17 +61,16 @@ def soak(frames: int, height: int, width: int, leak: int = 0) -> Soak:
     lost: list[bytes] = []
     visible = DrawnCamera("visible", (height, width, 3), rate=RATE, cut=CUT)
     infrared = DrawnCamera("infrared", (height // 2, width // 2), rate=RATE, cut=CUT + 1)
-    base = most = 0
+    samples: list[int] = []
     with Pipeline(visible, infrared, _average, back_off=(0.001, 0.01)) as pipeline:
         for number, _ in enumerate(pipeline, 1):
             if leak:
                 lost.append(bytes(leak))
-            if number % 50 == 0:
-                if number <= WARM_UP * frames:
-                    base = max(base, resident())
-                most = max(most, resident())
+            if number % SAMPLE == 0:
+                samples.append(resident())
             if number == frames:
                 break
+    tenths = [round(float(np.median(tenth))) for tenth in np.array_split(samples, 10)]
     statistics = pipeline.statistics()
     sides = statistics.visible, statistics.infrared
     settled = sum(side.fused + sum(side.dropped.values()) for side in sides)
@@ -80,8 +82,9 @@ def soak(frames: int, height: int, width: int, leak: int = 0) -> Soak:
         received=received,
         reconnections=sum(side.reconnections for side in sides),
         unaccounted=received - settled,
-        resident=base,
-        growth=most - base,
+        resident=tenths,
+        growth=max(tenths) - tenths[0],
+        peak=max(samples),
         seconds=statistics.uptime,
     )
 
@@ -119,10 +122,12 @@ def tabulate(content: dict[str, Any]) -> str:
         f"{facts['processor']}, {facts['cores']} cores; {facts['measured'][:10]}. Two live cameras "
         f"of {RATE:.0f} Hz whose connections break every {CUT} frames, and a stand-in for the "
         "network.\n\n"
-        "| size | results | fused | frames in | unaccounted | reconnections | memory | growth |\n"
-        "|---|---|---|---|---|---|---|---|\n"
+        "| size | results | fused | frames in | unaccounted | reconnections | memory | peak "
+        "| growth |\n"
+        "|---|---|---|---|---|---|---|---|---|\n"
         f"| {r['size']} | {r['results']} | {r['fused']} | {r['received']} | {r['unaccounted']} "
-        f"| {r['reconnections']} | {r['resident'] / 1e6:.0f} MB | {r['growth'] / 1e6:.1f} MB |\n"
+        f"| {r['reconnections']} | {r['resident'][0] / 1e6:.0f} MB "
+        f"| {r['peak'] / 1e6:.0f} MB | {r['growth'] / 1e6:.1f} MB |\n"
     )
 
 

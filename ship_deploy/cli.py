@@ -138,8 +138,8 @@ def stream(
 ) -> None:
     """Fuse two live cameras until interrupted, or two videos.
 
-    Live frames are paired by time; where fusing is slow, frames are dropped, so it never lags. A
-    camera that fails is opened again, and the other one is shown alone meanwhile.
+    Frames are paired by time; where fusing is slow, frames of cameras are dropped, so it never
+    lags. A camera that fails is opened again, and the other one is shown alone meanwhile.
     """
     from ship_deploy.streaming import stream
 

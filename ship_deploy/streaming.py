@@ -4,12 +4,12 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.logging import RichHandler
 
 from ship_deploy import console
 from ship_deploy.dead_pixels import read_dead_pixels
@@ -62,8 +62,7 @@ def stream(
     Raises:
         UserError: what cannot be used, read or written.
     """
-    handler = RichHandler(console=_console, show_path=False, show_level=False)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    logging.basicConfig(level=logging.INFO, handlers=[_Log()])
     sources = find_source(visible), find_source(infrared, infrared=True)
     outputs: list[Output] = [_output(output, rate, sources)] if output else []
     dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
@@ -98,6 +97,13 @@ def stream(
         raise run.error
     if output:
         print(output)
+
+
+class _Log(logging.Handler):
+    """What the pipeline has to say, a line each, above the status."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _console.print(time.strftime("%H:%M:%S"), record.getMessage(), markup=False)
 
 
 class _Run(threading.Thread):

@@ -1,22 +1,24 @@
 """Which infrared frame belongs to which visible one, and why a frame belongs to none."""
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
-from ship_deploy.streams.drift import Drift
 from ship_deploy.streams.frame import Frame
+from ship_deploy.streams.phase import Phase
+from ship_deploy.streams.track import (
+    DUPLICATE,
+    FUSED,
+    LATE,
+    NO_PARTNER,
+    OVERRUN,
+    STOPPED,
+    Held,
+    Side,
+    Track,
+)
 
-Side: TypeAlias = Literal["visible", "infrared"]
 Settle: TypeAlias = Callable[[Side, Frame, str], None]
-
-FUSED = ""  # the reason of a frame that was fused
-LATE, DUPLICATE, NO_PARTNER = "late", "duplicate", "no partner"
-OVERRUN, STOPPED = "overrun", "stopped"
-WINDOW = 31  # intervals that a period is the median of: half of them may be off
-EQUAL_RATES = 0.05  # relative; between rates that differ by more there is no phase to follow
 
 
 @dataclass(frozen=True)
@@ -26,34 +28,6 @@ class Match:
     visible: Frame | None
     infrared: Frame | None
     reason: str
-
-
-@dataclass(eq=False)
-class _Held:
-    frame: Frame
-    time: float  # infrared: less the offset
-    arrived: float
-    fate: str = NO_PARTNER
-    released: bool = False
-
-
-class _Track:
-    """One side: what waits, how fast it comes, whether it still does."""
-
-    def __init__(self, side: Side, now: float, period: float | None) -> None:
-        self.side: Side = side
-        self.held: deque[_Held] = deque()
-        self.last = float("-inf")  # time of the newest frame
-        self.arrived = now
-        self.ended = self.lost = False
-        self.intervals: deque[float] = deque([period] if period else [], WINDOW)
-        self.period = period
-
-    def beat(self, time: float, now: float) -> None:
-        if self.last > float("-inf"):
-            self.intervals.append(time - self.last)
-            self.period = median(self.intervals)
-        self.last, self.arrived, self.lost = time, now, False
 
 
 class Pairer:
@@ -95,13 +69,13 @@ class Pairer:
         self._settle, self._live, self._by_index = settle, live, by_index
         self._offset, self._silence, self._length = offset, silence, length
         period = 1.0 if by_index else None
-        self._visible = _Track("visible", now, period)
-        self._infrared = _Track("infrared", now, period)
+        patience = silence if live else float("inf")
+        self._visible = Track("visible", now, patience, period)
+        self._infrared = Track("infrared", now, patience, period)
         self._tracks = {"visible": self._visible, "infrared": self._infrared}
         self._passed = float("-inf")  # time up to which all is decided
-        self._out: tuple[_Held | None, _Held | None] = (None, None)  # the match that is being made
-        self._differences: deque[float] = deque(maxlen=2 * WINDOW)
-        self._drift = Drift()
+        self._out: tuple[Held | None, Held | None] = (None, None)  # the match that is being made
+        self._phase = Phase()
 
     def push(self, side: Side, frame: Frame, now: float) -> None:
         """Take a frame that came at `now`."""
@@ -117,7 +91,7 @@ class Pairer:
         if time + slack <= self._passed:
             self._settle(side, frame, LATE)
             return
-        track.held.append(_Held(frame, time, now))
+        track.held.append(Held(frame, time, now))
         self._release()
         if self._live and len(track.held) > self._length:
             self._push_out(track, now)
@@ -129,7 +103,7 @@ class Pairer:
     def lose(self, side: Side) -> None:
         """Say that a camera is known to be down, until its next frame comes."""
         self._tracks[side].lost = True
-        self._drift = Drift()  # it will start at another phase
+        self._phase.restart()
 
     def full(self, side: Side) -> bool:
         """Whether a source that is not live should wait before it pushes."""
@@ -149,7 +123,7 @@ class Pairer:
             else:
                 return self._give(held, partner, reason)
             self._release()
-        if visible or not (reason := self._gone(self._visible, now)):
+        if visible or not (reason := self._visible.gone(now)):
             return None
         while infrared:
             held = infrared.popleft()
@@ -183,9 +157,11 @@ class Pairer:
         self._visible.held.clear()
         self._infrared.held.clear()
 
-    def wait(self, now: float) -> float:
-        """Seconds after which `take` may have something although nothing was pushed."""
-        moments = [track.arrived + self._silent_after(track) for track in self._tracks.values()]
+    def wait(self, now: float) -> float | None:
+        """Seconds after which `take` may have something though nothing was pushed; None: never."""
+        if not self._live:
+            return None
+        moments = [track.down_at for track in self._tracks.values()]
         moments += [held.arrived + self._patience for held in list(self._visible.held)[:1]]
         return min((m - now for m in moments if m > now), default=self._silence)
 
@@ -197,12 +173,13 @@ class Pairer:
     @property
     def offset(self) -> float | None:
         """Seconds that infrared frames lie after their visible ones; None before the first pair."""
-        return median(self._differences) + self._offset if self._differences else None
+        offset = self._phase.offset
+        return None if offset is None else offset + self._offset
 
     @property
     def drift(self) -> float | None:
         """Seconds a second by which the offset grows, if it is known and the rates are equal."""
-        return self._drift.slope
+        return self._phase.drift
 
     def rate(self, side: Side) -> float:
         """Frames per second of a side's own times; 0.0 if not known."""
@@ -223,23 +200,13 @@ class Pairer:
         period = self._silence if tolerance is None else min(2 * tolerance, self._silence)
         return period + max(self._offset, 0.0)
 
-    def _silent_after(self, track: _Track) -> float:
-        return max(self._silence, 3 * (track.period or 0.0))
-
-    def _gone(self, track: _Track, now: float) -> str:
-        """Why nothing is to be expected of a side; "" if something is."""
-        if track.ended:
-            return f"{track.side} ended"
-        silent = self._live and now - track.arrived >= self._silent_after(track)
-        return f"{track.side} down" if silent or track.lost else ""
-
-    def _partner(self, visible: _Held, now: float) -> tuple[_Held | None, str] | None:
+    def _partner(self, visible: Held, now: float) -> tuple[Held | None, str] | None:
         """The infrared frame for a visible one, or why there is none; None: not known yet."""
         track, tolerance, gap, nearest = self._infrared, self._tolerance, float("inf"), None
         for held in track.held:
             if abs(held.time - visible.time) < gap:
                 nearest, gap = held, abs(held.time - visible.time)
-        gone = self._gone(track, now)
+        gone = track.gone(now)
         if tolerance is None:  # too few frames to tell what is near
             return (nearest, "") if gap == 0 else (None, gone) if gone else None
         near = gap <= tolerance
@@ -254,36 +221,29 @@ class Pairer:
             return nearest, ""
         return None, gone or NO_PARTNER
 
-    def _give(self, visible: _Held | None, infrared: _Held | None, reason: str) -> Match:
+    def _give(self, visible: Held | None, infrared: Held | None, reason: str) -> Match:
         self._out = visible, infrared
         if infrared and not visible:
             self._passed = infrared.time
             infrared.released = True  # it is held no more
         if visible and infrared:
-            self._differences.append(infrared.time - visible.time)
-            self._follow_drift(visible.time, infrared.time - visible.time)
+            periods = self._visible.period or 0.0, self._infrared.period or 0.0
+            self._phase.add(visible.time, infrared.time - visible.time, periods)
         return Match(
             visible.frame if visible else None, infrared.frame if infrared else None, reason
         )
 
-    def _follow_drift(self, time: float, difference: float) -> None:
-        fast, slow = sorted((self._visible.period or 0, self._infrared.period or 0))
-        if slow - fast <= EQUAL_RATES * slow:
-            self._drift.add(time, difference, slow)
-        else:
-            self._drift = Drift()
-
-    def _stale(self, held: _Held, now: float) -> bool:
+    def _stale(self, held: Held, now: float) -> bool:
         """Whether a frame is older than pairing makes it: then the consumer is slow."""
         limit = self._patience + (self._visible.period or 0.0)
         return self._live and now - held.arrived > limit
 
-    def _overrun(self, visible: _Held, partner: _Held | None) -> None:
+    def _overrun(self, visible: Held, partner: Held | None) -> None:
         self._settle("visible", visible.frame, OVERRUN)
         if partner and partner.fate == NO_PARTNER:
             partner.fate = OVERRUN  # unless a later frame still takes it
 
-    def _push_out(self, track: _Track, now: float) -> None:
+    def _push_out(self, track: Track, now: float) -> None:
         """A side is full: the oldest frame goes, for want of a consumer or of a partner."""
         waiting = self._visible.held
         found = self._partner(waiting[0], now) if waiting else None
@@ -303,7 +263,7 @@ class Pairer:
         while len(held) > 1 and held[1].time <= horizon:
             self._let_go(held.popleft())
 
-    def _let_go(self, held: _Held) -> None:
+    def _let_go(self, held: Held) -> None:
         if held is self._out[1]:
             held.released = True  # `done` settles it
         else:

@@ -11,11 +11,12 @@ from ship_deploy.streams.frame import Frame, Fuse, Output, Prepare, Result
 from ship_deploy.streams.ledger import Ledger
 from ship_deploy.streams.maker import Maker
 from ship_deploy.streams.outputs import close_all
-from ship_deploy.streams.pairer import FUSED, Match, Pairer, Side
+from ship_deploy.streams.pairer import Match, Pairer
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.reader import BACK_OFF, Reader
 from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
 from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.streams.track import FUSED, Side
 
 STOPPING = 0.5  # seconds that readers are waited for at the end
 REFUSED, FAILED = "refused", "failed"  # by `fuse` or `prepare`: a UserError, any other error

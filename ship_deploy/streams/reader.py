@@ -4,12 +4,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from ship_deploy.errors import UserError
 from ship_deploy.streams.caller import Caller
 from ship_deploy.streams.frame import Frame
-from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Capture, Source, readable
+from ship_deploy.streams.sources import (
+    OPEN_DEADLINE,
+    READ_DEADLINE,
+    Capture,
+    Grabbed,
+    Source,
+    readable,
+)
 from ship_deploy.streams.timeline import Timeline
 
 UNREADABLE = "unreadable"
@@ -130,8 +138,7 @@ class Reader:
             capture = caller.call(self.source.open, self._opening)
             good = self._clock()
             while not self._stopping.is_set():
-                grabbed = caller.call(capture.read, self._deadline)
-                now = self._clock()
+                grabbed, now = caller.call(partial(self._grab, capture), self._deadline)
                 if grabbed is None:
                     return ConnectionError("the stream ended") if self.source.live else None
                 image = readable(grabbed[0])
@@ -150,6 +157,9 @@ class Reader:
         finally:
             caller.leave(capture.close if capture else None)
             self._left.append(caller)
+
+    def _grab(self, capture: Capture) -> tuple[Grabbed | None, float]:
+        return capture.read(), self._clock()
 
     def _time(self, stamp: float | None, now: float) -> float:
         if self.source.live:

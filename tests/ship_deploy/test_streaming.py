@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ship_deploy import streaming
 from ship_deploy.dead_pixels import DeadPixels
+from ship_deploy.errors import UserError
 from ship_deploy.frames import stretch
 from ship_deploy.fuser import BUNDLED_MODEL
 from ship_deploy.geometry.calibration import Calibration, write_calibration
@@ -50,11 +52,12 @@ def frames_of(path: Path) -> list[np.ndarray]:
 @pytest.fixture
 def videos(tmp_path) -> tuple[Path, Path]:
     paths = tmp_path / "v.avi", tmp_path / "i.avi"
+    scenes = [render(seed, 64, 96) for seed in (0, 1)]
     for side, path in enumerate(paths):
         codec = cv2.VideoWriter.fourcc(*"FFV1")
         writer = cv2.VideoWriter(str(path), codec, 10, (96, 64), isColor=not side)
-        for seed in range(6):
-            writer.write(render(seed, 64, 96)[side])
+        for number in range(6):
+            writer.write(scenes[number % 2][side])
         writer.release()
     return paths
 
@@ -100,12 +103,13 @@ def test_two_folders_become_images(model, fuser, tmp_path):
 def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model, tmp_path):
     """Also while a network computes that takes longer than the command waits."""
     output = tmp_path / "fused.avi"
-    visible, infrared = render(0, 400, 512) if slow else render(0, 64, 96)
+    size = (400, 512) if slow else (64, 96)
+    visible, infrared = np.full((*size, 3), 90, np.uint8), np.full(size, 160, np.uint8)
     network = BUNDLED_MODEL if slow else model
     with MjpegServer(visible) as v, MjpegServer(infrared) as i:
         options = ("-o", output, "--model", network, "--device", "cpu", "--threads", 1)
         process = start(v.address, i.address, *options)
-        while not (parts := list(tmp_path.glob(".fused.part*"))) or not parts[0].stat().st_size:
+        while not (tmp_path / ".fused.part.avi").exists():
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.01)  # another process gives no event
         process.send_signal(stop)
@@ -167,24 +171,39 @@ def test_the_stream_is_served_while_it_runs(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("words", "options", "message"),
     [
-        (("nothing.mp4", "0"), "nothing.mp4: no such file"),
-        (("v.avi", "i.avi", "--serve", "host"), "--serve is 'host', expected HOST:PORT"),
-        (("v.avi", "i.avi", "--smoothing", "-1"), "smoothing is -1.0"),
-        (("v.avi", "i.avi", "--calibration", "v.avi"), "v.avi: not a calibration"),
-        (("v.avi", "i.avi", "--dead-pixels", "v.avi"), "v.avi: not an image"),
-        (("v.avi", "0"), "give two cameras or files"),
-        (("v.avi", "i.avi", "-o", "v.avi"), "would overwrite an input"),
-        (("v.avi", "i.avi", "-o", "o.gif"), "o.gif: expected a folder, or a video"),
-        (("0", "1", "--pair-by", "index"), "cameras are paired by time"),
+        (("v.avi", "i.avi"), {"serve": "host"}, "--serve is 'host', expected HOST:PORT"),
+        (("v.avi", "i.avi"), {"levels": {"smoothing": -1.0}}, "smoothing is -1.0"),
+        (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
+        (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: not an image"),
+        (("v.avi", "0"), {}, "give two cameras or files"),
+        (("v.avi", "i.avi"), {"output": "v.avi"}, "would overwrite an input"),
+        (("v.avi", "i.avi"), {"output": "o.gif"}, "o.gif: expected a folder, or a video"),
+        (("0", "1"), {"pair_by": "index"}, "cameras are paired by time"),
+        (("v.avi", "i.avi"), {"model": "none.onnx"}, "none.onnx"),
     ],
 )
-def test_mistakes_are_told_in_one_line(arguments, message, videos, tmp_path):
-    words = [tmp_path / a if "." in a and not a.startswith("-") else a for a in arguments]
+def test_mistakes_are_told_and_nothing_is_written(words, options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("v.avi", "i.avi"):
+        (tmp_path / name).touch()
+    defaults = {"pair_by": "time", "offset": 0.0, "rate": None, "levels": {}}
+    defaults |= {"output": None, "calibration": None, "dead_pixels": None, "serve": None}
+    paths = {
+        key: Path(value) if isinstance(value, str) and "." in value else value
+        for key, value in options.items()
+    }
 
-    result = stream(*words)
+    with pytest.raises(UserError, match=message):
+        streaming.stream(*words, **{**defaults, **paths})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["i.avi", "v.avi"]
+
+
+def test_a_mistake_is_one_line_on_the_command_line():
+    result = stream("nothing.mp4", "0")
 
     assert result.returncode == 1
-    assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["i.avi", "v.avi"]
+    assert result.stderr.strip() == (
+        "error: nothing.mp4: no such file or folder; a camera is an index such as 0, or an address"
+    )
