@@ -176,7 +176,7 @@ def test_the_stream_is_served_while_it_runs(model, tmp_path):
         (("v.avi", "i.avi"), {"serve": "host"}, "--serve is 'host', expected HOST:PORT"),
         (("v.avi", "i.avi"), {"levels": {"smoothing": -1.0}}, "smoothing is -1.0"),
         (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
-        (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: not an image"),
+        (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),
         (("v.avi", "0"), {}, "give two cameras or files"),
         (("v.avi", "i.avi"), {"output": "v.avi"}, "would overwrite an input"),
         (("v.avi", "i.avi"), {"output": "o.gif"}, "o.gif: expected a folder, or a video"),
