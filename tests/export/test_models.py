@@ -89,7 +89,16 @@ def test_an_export_out_of_tolerance_fails_and_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
-FINE = verify.Fidelity(0.0, 100.0, 0, 0.0, 0.0, "")
+FINE = verify.Fidelity(
+    raw_error=0.0,
+    psnr=100.0,
+    mean_psnr=100.0,
+    levels=0,
+    off=0.0,
+    far_off=0.0,
+    non_finite=0,
+    sizes="",
+)
 
 
 @pytest.mark.parametrize(
