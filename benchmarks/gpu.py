@@ -77,7 +77,9 @@ def run(
         deadline = begun + 60 * minutes
         step(
             "Latency",
-            lambda: latency.run(models, FOR_LATENCY["cuda"], details, sizes, rounds, deadline),
+            lambda: latency.run(
+                models, FOR_LATENCY["cuda"], details, sizes, rounds, sizes[:1], deadline
+            ),
         )
     content = {
         "machine": machine.describe(),

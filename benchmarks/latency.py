@@ -96,11 +96,13 @@ def run(
     output: Path,
     sizes: Sequence[Size],
     rounds: int,
+    trials: Sequence[Size] | None = None,
     deadline: float = math.inf,
 ) -> str:
     """Measure candidates of one device, and write `latency.json` and `latency.md`.
 
-    Each starts in a process of its own first; then all take turns in this one.
+    Each starts in a process of its own first, and is left out if that fails; then all take turns in
+    this one.
 
     Args:
         models: what to measure.
@@ -108,6 +110,7 @@ def run(
         output: folder.
         sizes: of the frames.
         rounds: counted calls of each candidate at each size.
+        trials: sizes at which candidates start in processes of their own; all if None.
         deadline: on `time.perf_counter`; no candidate is begun later.
 
     Returns:
@@ -117,6 +120,7 @@ def run(
     device, say = candidates[0].device, Console(stderr=True, highlight=False, soft_wrap=True).print
     rates: dict[str, floor.Rates] = {}
     results: list[dict[str, Any]] = []
+    failed: dict[str, str] = {}
     for size in sizes:
         text, frames = f"{size[0]}x{size[1]}", render(0, *size)
         ready, on_device, row = {}, {}, {}
@@ -124,12 +128,17 @@ def run(
             say(f"{text}: {candidate.title}")
             row[candidate.key] = entry = {"candidate": candidate.title, "size": text}
             try:
+                if candidate.key in failed:
+                    raise UserError(failed[candidate.key])
                 if time.perf_counter() > deadline:
                     raise UserError("the time was up")
-                entry["start"] = asdict(attempt(candidate, models, size))
+                if trials is None or size in trials:
+                    entry["start"] = asdict(attempt(candidate, models, size))
                 loaded = load(candidate, models, size)
             except UserError as error:
                 entry["not_run"] = str(error)
+                if trials is not None:
+                    failed[candidate.key] = str(error)
                 continue
             ready[candidate.key] = loaded.fuse
             if loaded.place:

@@ -18,7 +18,7 @@ from torch.export import Dim
 
 from benchmarks import machine, record
 from benchmarks.candidates import Candidate
-from benchmarks.loading import Arrays, infer_with_polygraphy
+from benchmarks.loading import Arrays, infer_with_polygraphy, quiet_polygraphy
 from benchmarks.pairs import Pair
 from export.build import TRACED_SIZE, convert, finish
 from export.fold import fold
@@ -108,6 +108,7 @@ def infer(model: ModelProto, candidate: Candidate, feeds: Arrays, folder: Path) 
         UserError: it cannot run there.
     """
     if candidate.flavour is None:
+        quiet_polygraphy()
         from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 
         with OnnxrtRunner(SessionFromOnnx(model.SerializeToString())) as runner:

@@ -116,16 +116,28 @@ def infer_with_polygraphy(flavour: str, engine: bytes) -> Callable[[Arrays], Arr
     """
     if flavour == "tensorrt-rtx":
         os.environ["POLYGRAPHY_USE_TENSORRT_RTX"] = "1"
-    try:
-        from polygraphy.backend.trt import EngineFromBytes, TrtRunner
-    except ImportError as error:
-        raise UserError("polygraphy is not installed: make install") from error
+    quiet_polygraphy()
+    from polygraphy.backend.trt import EngineFromBytes, TrtRunner
+
     runner = TrtRunner(EngineFromBytes(engine))
     try:
         runner.activate()
     except Exception as error:  # polygraphy's and TensorRT's, of many types
         raise UserError(f"polygraphy cannot run the engine: {_line(error)}") from error
     return lambda feeds: dict(runner.infer(feeds))
+
+
+def quiet_polygraphy() -> None:
+    """Let polygraphy report errors alone.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        from polygraphy.logger import G_LOGGER
+    except ImportError as error:
+        raise UserError("polygraphy is not installed: make install") from error
+    G_LOGGER.module_severity = G_LOGGER.ERROR
 
 
 def _load_torch(candidate: Candidate, models: Models) -> Loaded:

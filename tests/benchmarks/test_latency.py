@@ -54,17 +54,21 @@ def test_writes_what_it_measured(made, tmp_path, monkeypatch):
     monkeypatch.setattr(floor, "measure", lambda *_: floor.Rates(1e9, 1e9))
     missing = Candidate("tensorrt", "cpu", "fp32")
     candidates = [BASELINES["cpu"], Candidate("onnxruntime", "cpu", "fp32"), missing]
-    table = run(made, candidates, tmp_path, [(16, 24)], rounds=2)
+    sizes = [(16, 24), (24, 16)]
+    table = run(made, candidates, tmp_path, sizes, rounds=2, trials=sizes[:1])
 
     content = json.loads((tmp_path / "latency.json").read_text())
     assert (tmp_path / "latency.md").read_text() == table == tabulate(content)
-    eager, runtime, absent = content["results"]
+    eager, runtime, absent, *later = content["results"]
     assert eager["baseline"] and not runtime["baseline"]
     assert eager["start"]["host"] > runtime["start"]["host"] > 20  # torch is in one alone
     for result in (eager, runtime):
         assert result["latency"]["rounds"] == 2
         assert result["floor"] == max(result["work"].values()) / 1e9
     assert "tensorrt" in absent["not_run"] and absent["not_run"] in table
+    assert [r["size"] for r in later] == ["24x16"] * 3
+    assert not any("start" in r for r in later)
+    assert later[1]["latency"]["rounds"] == 2 and later[2]["not_run"] == absent["not_run"]
     assert content["machine"]["torch"]
 
 
