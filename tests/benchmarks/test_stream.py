@@ -1,6 +1,9 @@
 """The measurements of the pipeline, in small."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,9 @@ def test_overhead_and_rate_are_written_down(tmp_path):
     assert result["frames"] == 10 and result["size"] == "32x40"
     assert 0 < result["p50"] <= result["p99"] and result["rate"] > 0
     assert table == (tmp_path / "stream.md").read_text() and "32x40" in table
+
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -32,12 +38,16 @@ def test_a_soak_keeps_its_memory_and_its_accounts(quick, tmp_path):
     assert result["reconnections"] >= 4 and "48x64" in table
 
 
-def test_a_leak_is_seen(quick):
-    result = soak.soak(2000, 48, 64, leak=10_000)
-
-    assert result.growth > soak.MOST_GROWTH
-    with pytest.raises(UserError, match="memory grew"):
-        soak.check(result)
+def test_a_leak_is_seen():
+    """In a process of its own: what this one has freed before could hold the leak."""
+    code = (
+        "from benchmarks import soak; soak.RATE = 2000.0; "
+        "soak.check(soak.soak(2000, 48, 64, leak=10_000))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert found.returncode == 1 and "UserError: memory grew by" in found.stderr
 
 
 def test_a_lost_frame_is_seen(quick):
