@@ -1,11 +1,18 @@
 """Models that several benchmarks measure."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from benchmarks.models import Models
 
 
 @pytest.fixture(scope="session")
-def made(small_checkpoint, small_models) -> Models:
-    """The smallest SHIP; its FP32 models are there already."""
-    return Models(small_checkpoint, small_models)
+def made(
+    small_checkpoint: Path, small_models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Models:
+    """The smallest SHIP; its FP32 models are there already, others join them."""
+    folder = tmp_path_factory.mktemp("made") / "models"
+    shutil.copytree(small_models, folder)
+    return Models(small_checkpoint, folder)
