@@ -10,7 +10,7 @@ from benchmarks import fidelity, latency, machine, record
 from benchmarks.candidates import FOR_FIDELITY, FOR_LATENCY
 from benchmarks.models import Models, Size
 from export.build import Graph
-from ship_deploy.engines.flavour import MODULES
+from ship_deploy.engines.flavour import MODULES, load
 from ship_deploy.engines.gpu import find_gpu
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
@@ -60,6 +60,9 @@ def run(
             say(problems[name])
 
     for flavour in MODULES:
+        step(f"Load {flavour}", lambda f=flavour: load(f))
+        if f"Load {flavour}" in problems:
+            continue
         for size in (None, *sizes):
             for precision in PRECISIONS:
                 text = "any size" if size is None else f"{size[0]}x{size[1]}"
