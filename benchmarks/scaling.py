@@ -98,7 +98,7 @@ def draw(content: dict[str, Any]) -> bytes:
     """The plot of a `scaling.json`, as SVG: time and memory, by pixels and by batch."""
     with style():
         figure = new_figure(4.6)
-        panels = figure.subplots(2, 2)
+        panels = figure.subplots(2, 2, sharey="row")
         for column, (batched, what) in enumerate(((False, "frame, megapixels"), (True, "batch"))):
             _lines(panels[0][column], content, batched, "seconds", "seconds a call")
             _lines(panels[1][column], content, batched, "memory_mib", "MiB at the highest")
