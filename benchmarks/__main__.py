@@ -26,6 +26,9 @@ BATCHES = [1, 2, 4, 8, 16]
 STREAM_SIZES = ["480x640", "1080x1920"]
 PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", f"bundled={BUNDLED_MODEL}"]
+ALL: list[str] = []  # candidates; none named is all of them
+RUNTIME = ["onnxruntime-cpu-fp32"]
+NO_DATA: list[Path] = []
 DRIFT = {"fp32": 1e-4, "fp16": 1e-2}  # relative error of a layer that is worth a look
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
 
@@ -59,7 +62,7 @@ def latency(
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = SIZES,
-    candidate: Keys = [],  # noqa: B006
+    candidate: Keys = ALL,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     rounds: Annotated[int, typer.Option(min=1, help="counted calls of each candidate")] = 15,
     models: Folder = None,
@@ -83,7 +86,7 @@ def scaling(
     size: Sizes = SCALES,
     batch: Annotated[list[int], typer.Option(min=1, help="frames of a call")] = BATCHES,
     batch_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames in batches")] = "256x320",
-    candidate: Keys = ["onnxruntime-cpu-fp32"],  # noqa: B006
+    candidate: Keys = RUNTIME,
     models: Folder = None,
 ) -> None:
     """Time and memory by size and by batch, with a plot. Leave the machine alone."""
@@ -101,7 +104,7 @@ def fidelity(
     data: Data,
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
-    candidate: Keys = [],  # noqa: B006
+    candidate: Keys = ALL,
     limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
     made: Annotated[bool, typer.Option(help="made-up frames too: black, noise, full HD")] = True,
     models: Folder = None,
@@ -159,7 +162,7 @@ def gpu(
     output: Output,
     data: Annotated[
         list[Path], typer.Argument(help="folders with visible/ and infrared/, to compare on")
-    ] = [],  # noqa: B006
+    ] = NO_DATA,
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = GPU_SIZES,
     rounds: Annotated[int, typer.Option(min=1, help="counted calls of each candidate")] = 100,

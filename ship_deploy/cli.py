@@ -17,6 +17,10 @@ app = typer.Typer(
     epilog=console.EPILOG,
 )
 
+Model = Annotated[
+    Path | None, typer.Option(help="model.onnx or engine; if not given, the bundled one")
+]
+Threads = Annotated[int | None, typer.Option(help="of the CPU; all cores if not given")]
 Backend = Annotated[str, typer.Option(help=f"auto, or one of: {', '.join(NAMES)}")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
 
@@ -48,12 +52,10 @@ def fuse(
     visible: Annotated[Path, typer.Argument(help="image, or a folder of them (grey or colour)")],
     infrared: Annotated[Path, typer.Argument(help="image or folder, 8 or 16 bits")],
     output: Annotated[Path, typer.Option("--output", "-o", help="folder, or a .png file")],
-    model: Annotated[
-        Path | None, typer.Option(help="model.onnx or engine; if not given, the bundled one")
-    ] = None,
+    model: Model = None,
     backend: Backend = "auto",
     device: Device = "auto",
-    threads: Annotated[int | None, typer.Option(help="of the CPU; all cores if not given")] = None,
+    threads: Threads = None,
     percentiles: Annotated[
         tuple[float, float],
         typer.Option(help="of 16-bit or float infrared: these become black and white"),
@@ -102,12 +104,10 @@ def stream(
         float | None,
         typer.Option(min=1, help="frames a second of the video written; the visible file's, or 25"),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="model.onnx or engine; if not given, the bundled one")
-    ] = None,
+    model: Model = None,
     backend: Backend = "auto",
     device: Device = "auto",
-    threads: Annotated[int | None, typer.Option(help="of the CPU; all cores if not given")] = None,
+    threads: Threads = None,
     percentiles: Annotated[
         tuple[float, float],
         typer.Option(help="of 16-bit infrared: these become black and white"),

@@ -1,6 +1,5 @@
 """The page in a real browser. Flat colours, one per picture, say what is seen where."""
 
-import shutil
 import weakref
 
 import cv2
@@ -10,9 +9,6 @@ import pytest
 from ship_deploy import UserError
 from ship_deploy.report import Pair, write_report
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None
-)
 VISIBLE, INFRARED, FUSED = (0, 0, 200), (90, 90, 90), (200, 60, 0)  # BGR: red, grey, blue
 NASTY = '"><script>document.title = "owned"</script><img src=x onerror="document.title = 1">'
 
@@ -24,19 +20,6 @@ def flat(colour, size):
 def pair(name="pair", size=(60, 80), note=""):
     infrared = np.full(size, INFRARED[0], np.uint8)
     return Pair(name, flat(VISIBLE, size), infrared, flat(FUSED, size), note)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if BROWSER is None:
-        pytest.skip("needs Chromium or Chrome")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The live page in a real browser."""
 
 import json
-import shutil
 import urllib.request
 from itertools import islice
 
@@ -13,9 +12,6 @@ from ship_deploy.streams import Pipeline, VideoFile
 
 from .conftest import ENGINE, FUSED, INFRARED, STATISTICS, VISIBLE, result
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None
-)
 MEAN = """name => {
   const canvas = document.querySelector("#" + name + " canvas");
   const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
@@ -26,19 +22,6 @@ MEAN = """name => {
   return [canvas.height, canvas.width, ...sum.map(s => s / data.length * 4)];
 }"""  # height, width, mean blue, green, red
 SHOWN = "number => Number(document.documentElement.dataset.sequence) >= number"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if BROWSER is None:
-        pytest.skip("needs Chromium or Chrome")
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(
-            executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
