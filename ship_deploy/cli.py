@@ -128,6 +128,13 @@ def stream(
     calibration: Annotated[
         Path | None, typer.Option(help="of cameras that are not aligned, see calibrate")
     ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="send it to a media server, rtsp://HOST:8554/NAME, also rtmp, srt, udp, http",
+        ),
+    ] = None,
     serve: Annotated[
         str | None,
         typer.Option(
@@ -158,6 +165,7 @@ def stream(
             "clahe": clahe,
             "black_hot": black_hot,
         },
+        push=push,
         serve=serve,
         model=model,
         backend=backend,

@@ -21,6 +21,7 @@ from ship_deploy.streams.frame import Output
 from ship_deploy.streams.outputs import CODECS, ImageOutput, VideoOutput, close_all
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
+from ship_deploy.streams.push import PushOutput
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
 from ship_deploy.streams.statistics import SourceStatistics, Statistics
 from ship_deploy.thermal import Thermal
@@ -41,6 +42,7 @@ def stream(
     calibration: Path | None,
     dead_pixels: Path | None,
     levels: Mapping[str, Any],
+    push: str | None,
     serve: str | None,
     **options: Any,
 ) -> None:
@@ -56,6 +58,7 @@ def stream(
         calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
         dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
         levels: for `Thermal`.
+        push: address to send the fused stream to, see `PushOutput`, or None.
         serve: HOST:PORT of the live page, or None.
         options: for `Fuser`.
 
@@ -70,6 +73,8 @@ def stream(
     prepare = Preparation(Thermal(dead=dead, **levels), known)
     fuser = Fuser(**options)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
+    if push is not None:
+        outputs.append(PushOutput(push))
     if serve is not None:
         engine = {**fuser.info, "model": Path(fuser.info["model"]).name}  # no path of this machine
         server = Server(serve, pipeline.statistics, engine)

@@ -73,6 +73,7 @@ class Loss(Section):
     gradient: NonNegativeFloat = 10
     gradient_form: Literal["published", "signed"] = "published"
     ssim: NonNegativeFloat = 0
+    excess: NonNegativeFloat = 0
 
 
 class Optimiser(Section):
@@ -104,6 +105,7 @@ class Run(Section):
     folder: Path = Path("runs")
     seed: NonNegativeInt = 0
     save_every: PositiveInt = 1000  # iterations
+    weights: Path | None = None  # a checkpoint to start from in place of random weights
     resume: bool = False
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: PositiveInt = 1  # GPUs, or processes on the CPU, of each node

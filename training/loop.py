@@ -18,6 +18,7 @@ from typing_extensions import override
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from training.averaging import AveragedWeights
+from training.checkpoints import load_network
 from training.config import Config, Optimiser
 from training.crops import Batches, Crops
 from training.losses import fusion_losses
@@ -28,12 +29,16 @@ from training.validation import Validation
 
 
 class Fusion(LightningModule):
-    """The network with its loss. Batches are those of `training.crops`, (N, 4, H, W) uint8."""
+    """The network with its loss. Batches are those of `training.crops`, (N, 4, H, W) uint8.
+
+    Raises:
+        UserError: `run.weights` cannot be used.
+    """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.network = SHIP(**config.network.model_dump()).to(memory_format=torch.channels_last)
+        self.network = _initial(config).to(memory_format=torch.channels_last)
         if config.run.compile:
             self.network.compile()
 
@@ -86,6 +91,17 @@ class Fusion(LightningModule):
             torch.cuda.set_rng_state(checkpoint["random_gpu"], self.device)
 
 
+def _initial(config: Config) -> SHIP:
+    """The network to start from, in training mode."""
+    path, network = config.run.weights, SHIP(**config.network.model_dump())
+    if path is None or config.run.resume:
+        return network
+    start = load_network(path)
+    if not isinstance(start, SHIP) or start.config != network.config:
+        raise UserError(f"run.weights: {path} has {start.config}, the recipe {network.config}")
+    return start.train()
+
+
 def learning_rate_share(step: int, settings: Optimiser) -> float:
     """Share of the peak learning rate at a step: linear warm-up, then half a cosine to `final`."""
     if step < settings.warmup:
@@ -106,8 +122,8 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
         goes on, TensorBoard's event files, and the metrics of the validation.
 
     Raises:
-        UserError: the machine or the data cannot be used, the run exists already, or there is none
-            to resume.
+        UserError: the machine, the data or the weights to start from cannot be used, the run exists
+            already, or there is none to resume.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # advertises, too
     torch.set_flush_denormal(True)  # on x86, denormals are slow and mean nothing here
@@ -122,8 +138,9 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     averaged, pace = AveragedWeights(settings.average), Pace(config.data.batch)
     validation = Validation(config.validation, averaged, pace, folder)
     crops = Crops(config.data, config.augmentation, run.seed)
-    make_folder(folder)
     seed_everything(run.seed, verbose=False)
+    fusion = Fusion(config)
+    make_folder(folder)
     trainer = Trainer(
         accelerator=accelerator,
         devices=run.devices,
@@ -156,7 +173,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
         try:
             state = last if run.resume else None
             batches = Batches(crops, config.data)
-            trainer.fit(Fusion(config), None, None, batches, ckpt_path=state, weights_only=True)
+            trainer.fit(fusion, None, None, batches, ckpt_path=state, weights_only=True)
         except SystemExit as end:
             if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes it exit code 1
                 raise end.__context__ from None

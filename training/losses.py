@@ -36,6 +36,8 @@ def fusion_losses(
         terms["gradient"] = loss.gradient * form(*sources)
     if loss.ssim:
         terms["ssim"] = loss.ssim * dissimilarity(*sources)
+    if loss.excess:
+        terms["excess"] = loss.excess * excess(fused)
     return terms
 
 
@@ -55,11 +57,15 @@ def published_gradient(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tens
 def signed_gradient(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     """Along each axis, the slope of the source that is steeper there, with its sign.
 
-    Magnitudes alone let the network flip an edge at no cost, which shows as dots along it.
+    Magnitudes alone let the network flip an edge at no cost, which shows as dots along it. Where
+    the sources' slopes have opposite signs, the steeper one would pull against the brightness that
+    `intensity` asks for, which shows as a halo; there it is the slope of the brighter of both.
     """
+    brighter = sobel(torch.maximum(visible, infrared))
     fused, visible, infrared = sobel(fused), sobel(visible), sobel(infrared)
     steeper = torch.where(visible.abs() >= infrared.abs(), visible, infrared)
-    return 2 * F.l1_loss(fused, steeper)  # the sum over both axes, as in the published form
+    wanted = torch.where(visible * infrared < 0, brighter, steeper)
+    return 2 * F.l1_loss(fused, wanted)  # the sum over both axes, as in the published form
 
 
 def published_mask(fused: Tensor, visible: Tensor, infrared: Tensor, saliency: Tensor) -> Tensor:
@@ -80,6 +86,11 @@ def dissimilarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
         for source in (visible, infrared)
     ]
     return 1 - (similarity[0] + similarity[1]) / 2
+
+
+def excess(fused: Tensor) -> Tensor:
+    """How far the raw output leaves [0, 1], where it would be clipped."""
+    return (fused - fused.clamp(0, 1)).abs().mean()
 
 
 def sobel(image: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ class Camera:
 
     def __init__(self, address: int | str) -> None:
         self.address = address
-        self.name = f"camera {address}" if isinstance(address, int) else _without_password(address)
+        self.name = f"camera {address}" if isinstance(address, int) else without_password(address)
 
     def open(self) -> Capture:
         """Open it; `OSError` if that cannot be done now."""
@@ -182,5 +182,6 @@ def readable(image: Any) -> NDArray[Any] | None:
     return image if min(image.shape[:2]) >= SMALLEST else None
 
 
-def _without_password(address: str) -> str:
+def without_password(address: str) -> str:
+    """An address fit for a log."""
     return re.sub(r"(?<=://)[^/@]*@", "", address)

@@ -54,6 +54,21 @@ def test_a_run_is_repeatable(recipe):
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
+def test_a_run_starts_from_given_weights(recipe, tmp_path):
+    first = train(recipe(run={"name": "first"}))
+    optimiser = {"iterations": 1, "learning_rate": 1e-6}
+    goes_on = load_network(
+        train(recipe(run={"name": "second", "weights": first}, optimiser=optimiser))
+    )
+    for key, tensor in load_network(first).state_dict().items():
+        assert torch.allclose(goes_on.state_dict()[key], tensor, atol=1e-5), key
+    with pytest.raises(UserError, match=r"run.weights: .* has .*'channels': 4.* the recipe"):
+        train(recipe(run={"name": "third", "weights": first}, network={"channels": 8}))
+    with pytest.raises(UserError, match="no such checkpoint"):
+        train(recipe(run={"name": "third", "weights": tmp_path / "missing.safetensors"}))
+    assert not (first.parents[1] / "third").exists()
+
+
 def test_augmentation_and_the_seed_reach_the_run(recipe):
     plain, augmented, other = (
         load_network(train(recipe(run={"name": name, "seed": seed}, augmentation=changes)))

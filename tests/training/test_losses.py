@@ -53,6 +53,14 @@ def test_signed_gradient_follows_the_steeper_source_along_each_axis():
     assert losses.signed_gradient(infrared, visible, infrared) > 0.1
 
 
+def test_signed_gradient_asks_for_no_halo_where_the_slopes_oppose():
+    """Dark before bright in one frame, bright before dark in the other."""
+    visible, infrared = step(0.9, 0.1), step(0.2, 0.8)
+    brighter = step(0.9, 0.8)
+    assert losses.signed_gradient(brighter, visible, infrared).item() == pytest.approx(0, abs=1e-6)
+    assert losses.signed_gradient(visible, visible, infrared) > 0.5  # the steeper of the two
+
+
 def test_both_gradients_agree_where_no_sign_is_wrong():
     visible, fused = step(0.2, 0.8), step(0.2, 0.5)
     published = losses.published_gradient(fused, visible, flat(0))
@@ -116,6 +124,16 @@ def test_configuration_selects_forms_and_weights():
     assert terms["mask"] == losses.selective_mask(*images)
     assert terms["gradient"] == 2 * losses.signed_gradient(*images[:3])
     assert terms["ssim"] == 4 * losses.dissimilarity(*images[:3])
+
+
+def test_excess_is_the_distance_to_the_range():
+    assert losses.excess(step(0, 1)) == 0
+    assert losses.excess(step(-0.5, 1.25)).item() == pytest.approx((0.5 + 0.25) / 2)
+    fused = step(-0.5, 1.25).requires_grad_()
+    losses.fusion_losses(fused, *[flat(0.5)] * 3, Loss(mask=0, intensity=0, gradient=0, excess=64))[
+        "excess"
+    ].backward()
+    assert torch.equal(fused.grad, step(-1, 1))
 
 
 @pytest.mark.parametrize(("value", "source", "sign"), [(-0.25, 0, -1), (1.25, 1, 1)])
