@@ -102,7 +102,9 @@ def stream(
     ] = 0.0,
     rate: Annotated[
         float | None,
-        typer.Option(min=1, help="frames a second of the video written; the visible file's, or 25"),
+        typer.Option(
+            min=1, help="frames a second of what is written or pushed; the visible file's, or 25"
+        ),
     ] = None,
     model: Model = None,
     backend: Backend = "auto",

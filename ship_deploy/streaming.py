@@ -54,7 +54,7 @@ def stream(
         output: a video file, a folder for images, or None.
         pair_by: see `Pipeline`.
         offset: the same, seconds.
-        rate: frames per second of a video; None for that of the visible file, or 25.
+        rate: frames per second of what is written or sent; None for the visible file's, or 25.
         calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
         dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
         levels: for `Thermal`.
@@ -67,14 +67,15 @@ def stream(
     """
     logging.basicConfig(level=logging.INFO, handlers=[_Log()])
     sources = find_source(visible), find_source(infrared, infrared=True)
-    outputs: list[Output] = [_output(output, rate, sources)] if output else []
+    visible_rate = sources[0].rate if isinstance(sources[0], VideoFile) else RATE
+    outputs: list[Output] = [_output(output, rate or visible_rate, sources)] if output else []
     dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
     known = None if calibration is None else read_calibration(calibration)
     prepare = Preparation(Thermal(dead=dead, **levels), known)
     fuser = Fuser(**options)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
     if push is not None:
-        outputs.append(PushOutput(push))
+        outputs.append(PushOutput(push, rate or visible_rate))
     if serve is not None:
         engine = {**fuser.info, "model": Path(fuser.info["model"]).name}  # no path of this machine
         server = Server(serve, pipeline.statistics, engine)
@@ -133,12 +134,11 @@ class _Run(threading.Thread):
             self.finished.set()
 
 
-def _output(path: Path, rate: float | None, sources: tuple[Source, Source]) -> Output:
+def _output(path: Path, rate: float, sources: tuple[Source, Source]) -> Output:
     if path.resolve() in {Path(source.name).resolve() for source in sources}:
         raise UserError(f"{path}: would overwrite an input; give another output")
     if path.suffix.lower() in CODECS and not path.is_dir():
-        visible = sources[0]
-        return VideoOutput(path, rate or (visible.rate if isinstance(visible, VideoFile) else RATE))
+        return VideoOutput(path, rate)
     if path.suffix and not path.is_dir():
         raise UserError(f"{path}: expected a folder, or a video: {', '.join(CODECS)}")
     return ImageOutput(path)

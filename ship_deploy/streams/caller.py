@@ -1,7 +1,6 @@
 """Calls with a deadline, of functions that may never return."""
 
 import threading
-import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -65,39 +64,3 @@ class Caller:
             except Exception as error:
                 answer.put((False, error))
             del call, function, answer  # hold no frame while waiting
-
-
-class Callers:
-    """One caller after the other, each in place of one that failed.
-
-    Args:
-        name: of their threads.
-        hanging: calls that may hang at a time; each holds a thread.
-    """
-
-    def __init__(self, name: str, hanging: int = 2) -> None:
-        self._name, self._hanging = name, hanging
-        self._started: list[Caller] = []
-
-    def start(self) -> Caller:
-        """The next one.
-
-        Raises:
-            TimeoutError: too many hang.
-        """
-        self._started = [caller for caller in self._started if caller.alive]
-        if len(self._started) >= self._hanging:
-            raise TimeoutError(f"{len(self._started)} calls hang")
-        self._started.append(Caller(self._name))
-        return self._started[-1]
-
-    def give_up(self) -> None:
-        """Let the thread that waits for the last one go on, see `Caller.give_up`."""
-        if self._started:
-            self._started[-1].give_up()
-
-    def join(self, timeout: float) -> None:
-        """Wait for those that were left to end."""
-        until = time.monotonic() + timeout
-        for caller in self._started:
-            caller.join(max(0.0, until - time.monotonic()))

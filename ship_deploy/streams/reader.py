@@ -8,7 +8,7 @@ from functools import partial
 from typing import Protocol
 
 from ship_deploy.errors import UserError
-from ship_deploy.streams.caller import Callers
+from ship_deploy.streams.caller import Caller
 from ship_deploy.streams.frame import Frame
 from ship_deploy.streams.sources import (
     OPEN_DEADLINE,
@@ -23,6 +23,7 @@ from ship_deploy.streams.timeline import Timeline
 UNREADABLE = "unreadable"
 FILE_DEADLINE = 60.0  # seconds; a disk may have to wake up
 BACK_OFF = 0.1, 5.0  # seconds before the first and the last of many attempts to connect
+HANGING = 2  # calls that may hang at a time; each holds a thread
 
 _log = logging.getLogger("ship_deploy.streams")
 
@@ -77,7 +78,8 @@ class Reader:
         self._index = 0
         self._timeline = Timeline()
         self._last, self._step = -1.0, 1.0  # of a file's times
-        self._callers = Callers(f"call {source.name}")
+        self._caller: Caller | None = None
+        self._left: list[Caller] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"read {source.name}", daemon=True)
 
@@ -88,7 +90,8 @@ class Reader:
     def stop(self) -> None:
         """Stop reading, without waiting for a call that hangs."""
         self._stopping.set()
-        self._callers.give_up()
+        if caller := self._caller:
+            caller.give_up()
 
     def join(self, timeout: float) -> None:
         """Wait for the end, after `stop`, and for calls to return that do so in time.
@@ -98,7 +101,8 @@ class Reader:
         """
         until = time.monotonic() + timeout
         self._thread.join(timeout)
-        self._callers.join(max(0.0, until - time.monotonic()))
+        for caller in self._left:
+            caller.join(max(0.0, until - time.monotonic()))
 
     def _read(self) -> None:
         problem, pause = None, self._back_off[0]
@@ -124,7 +128,10 @@ class Reader:
 
     def _read_until_it_fails(self) -> Exception | None:
         """Open and read. Returns what went wrong, or None at the end of a file."""
-        caller = self._callers.start()
+        self._left = [caller for caller in self._left if caller.alive]
+        if len(self._left) >= HANGING:
+            return TimeoutError(f"{len(self._left)} calls hang")
+        self._caller = caller = Caller(f"call {self.source.name}")
         capture: Capture | None = None
         try:
             self.connections += 1
@@ -149,6 +156,7 @@ class Reader:
             return None
         finally:
             caller.leave(capture.close if capture else None)
+            self._left.append(caller)
 
     def _grab(self, capture: Capture) -> tuple[Grabbed | None, float]:
         return capture.read(), self._clock()

@@ -20,6 +20,7 @@ from ship_deploy.frames import stretch
 from ship_deploy.fuser import BUNDLED_MODEL
 from ship_deploy.geometry.calibration import Calibration, write_calibration
 from ship_deploy.images import write_png
+from tests.ship_deploy.streams.media_server import MediaServer, needs_ffmpeg
 from tests.ship_deploy.streams.mjpeg_server import MjpegServer
 from training.scenes import render
 
@@ -170,10 +171,33 @@ def test_the_stream_is_served_while_it_runs(model, tmp_path):
     assert status["engine"]["model"] == "small.onnx"  # and no path of this machine
 
 
+@needs_ffmpeg
+def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
+    visible, infrared = render(0, 64, 96)
+    server = MediaServer(tmp_path / "kept")
+    with MjpegServer(visible) as v, MjpegServer(infrared) as i:
+        options = ("--push", server.address, "--model", model, "--device", "cpu", "--threads", 1)
+        process = start(v.address, i.address, *options)
+        while not (server.folder / "0.ts").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(0.5)  # a few pictures
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+    server.cut()
+
+    assert process.returncode == 130, errors
+    assert "secret" not in errors and "Traceback" not in errors
+    expected = fuser(visible, infrared)
+    error = np.abs(frames_of(server.folder / "0.ts")[-1].astype(float) - expected).mean()
+    assert error < 8  # JPEG twice, then H.264; the sources are 30 and more away
+
+
 @pytest.mark.parametrize(
     ("words", "options", "message"),
     [
         (("v.avi", "i.avi"), {"serve": "host"}, "--serve is 'host', expected HOST:PORT"),
+        (("v.avi", "i.avi"), {"push": "ftp://host"}, "ftp://host: no address to send a stream to"),
         (("v.avi", "i.avi"), {"levels": {"smoothing": -1.0}}, "smoothing is -1.0"),
         (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
         (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),
@@ -189,7 +213,8 @@ def test_mistakes_are_told_and_nothing_is_written(words, options, message, tmp_p
     for name in ("v.avi", "i.avi"):
         (tmp_path / name).touch()
     defaults = {"pair_by": "time", "offset": 0.0, "rate": None, "levels": {}}
-    defaults |= {"output": None, "calibration": None, "dead_pixels": None, "serve": None}
+    defaults |= {"output": None, "calibration": None, "dead_pixels": None}
+    defaults |= {"push": None, "serve": None}
     paths = {
         key: Path(value) if isinstance(value, str) and "." in value else value
         for key, value in options.items()
