@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from export.spectrum import circular_convolution
-from training.networks.invertible import DenseBlock, HalfInstanceNorm, InvertibleBlock
+from training.networks.invertible import HalfInstanceNorm, InvertibleBlock
 from training.networks.layers import ChannelNorm, EdgeBlock
 from training.networks.ship import (
     CircularConvolution,
@@ -32,24 +32,20 @@ def fold(network: nn.Module) -> nn.Module:
     """
     # In FP64, so that a product of matrices costs no digit; rounded once, at the end.
     folded = copy.deepcopy(network).double().requires_grad_(False)
-    for parent in list(folded.modules()):
-        match parent:
-            case SpatialInteraction():
-                _centre(parent)
-            case FeatureExtractor():
-                _drop_lift(parent)
-        for name, part in list(parent.named_children()):
-            if (swapped := _swap(part)) is not part:
-                setattr(parent, name, swapped)
-    return folded.requires_grad_(False).float().eval()
+    return _swap(folded).requires_grad_(False).float().eval()
 
 
 def _swap(part: nn.Module) -> nn.Module:
+    """What takes the place of a part, after its own parts."""
+    if isinstance(part, SpatialInteraction):
+        _centre(part)
+    for name, inner in list(part.named_children()):
+        setattr(part, name, _swap(inner))
     match part:
+        case FeatureExtractor():
+            _drop_lift(part)
         case EdgeBlock():
             return FoldedEdgeBlock(part)
-        case DenseBlock():
-            return FoldedDenseBlock(part)
         case HalfInstanceNorm():
             return FoldedHalfInstanceNorm(part)
         case CircularConvolution():
@@ -131,19 +127,6 @@ class FoldedHalfInstanceNorm(nn.Module):
         normed = self.norm(normed)
         h = F.leaky_relu(torch.cat([normed, plain.to(normed.dtype)], dim=1), 0.1)
         return F.leaky_relu(self.conv2(h), 0.1) + self.identity(x)
-
-
-class FoldedDenseBlock(nn.Module):
-    """Dense block; what is joined is joined in the type of the units' features."""
-
-    def __init__(self, block: DenseBlock) -> None:
-        super().__init__()
-        self.unit1, self.unit2, self.merge = block.unit1, block.unit2, block.merge
-
-    def forward(self, x: Tensor) -> Tensor:
-        x1 = F.leaky_relu(self.unit1(x), 0.2)
-        x2 = F.leaky_relu(self.unit2(x1), 0.2)
-        return F.leaky_relu(self.merge(torch.cat([x.to(x1.dtype), x1, x2], dim=1)), 0.2)
 
 
 class MatrixConvolution(nn.Module):
