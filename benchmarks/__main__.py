@@ -73,7 +73,7 @@ def latency(
     sizes = [_size(text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
-        from benchmarks.latency import run
+        from benchmarks.latency.measure import run
 
         chosen = choose(candidate, FOR_LATENCY[device])
         Console().print(Markdown(run(made, chosen, output, sizes, rounds)))
@@ -93,7 +93,7 @@ def scaling(
     sizes = [_size(text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
-        from benchmarks.scaling import run
+        from benchmarks.latency.scaling import run
 
         chosen = choose(candidate, [c for some in FOR_LATENCY.values() for c in some])
         Console().print(Markdown(run(made, chosen, output, sizes, batch, _size(batch_size))))
@@ -112,7 +112,7 @@ def fidelity(
     """Compare all that runs here with the reference network; fails if any is out of tolerance."""
     with _models(checkpoint, models) as folder:
         from benchmarks.candidates import FOR_FIDELITY, choose
-        from benchmarks.fidelity import run
+        from benchmarks.fidelity.measure import run
 
         chosen = choose(candidate, FOR_FIDELITY)
         Console().print(Markdown(run(folder, chosen, data, output, limit, made)))
@@ -132,7 +132,7 @@ def layers(
     """Find the first layer of a graph that drifts away from the FP32 network."""
     with _steps.status("Importing, exporting, comparing"):
         from benchmarks.candidates import FOR_FIDELITY, choose
-        from benchmarks.layers import run
+        from benchmarks.fidelity.layers import run
         from benchmarks.pairs import real_pairs
 
         (chosen,) = choose([candidate], FOR_FIDELITY)
@@ -152,7 +152,7 @@ def narrowing(
     limit: Annotated[int, typer.Option(min=1, help="pairs of each folder")] = 2,
 ) -> None:
     """Measure what each part costs in FP16, in dB and in bytes, on crops of real frames."""
-    from benchmarks.narrowing import run
+    from benchmarks.fidelity.narrowing import run
 
     Console().print(Markdown(run(checkpoint, data, output, limit)))
 
@@ -206,7 +206,7 @@ def quality(
 ) -> None:
     """Score fused pictures: methods x metrics, with a plot and a gallery. Goes on where it was."""
     with Console(stderr=True).status("Importing torch and ONNX"):
-        from benchmarks import quality
+        from benchmarks.quality import measure as quality
         from training.metrics import CONVENTIONS, METRICS
     for given, known in ((convention, CONVENTIONS), (gallery_by, METRICS)):
         if given not in known:
@@ -228,7 +228,7 @@ def panels(
 ) -> None:
     """Draw crops around the strongest edges, enlarged, beside their sources: beads show there."""
     with Console(stderr=True).status("Fusing"):
-        from benchmarks.panels import run
+        from benchmarks.quality.panels import run
 
         run(data or [], methods, output, crops)
 
@@ -256,7 +256,7 @@ def stream(
     frames: Annotated[int, typer.Option(min=10, help="counted frames of each size")] = 600,
 ) -> None:
     """Time what the pipeline adds to the network's time, at 30 Hz, and how fast it can go."""
-    from benchmarks import stream
+    from benchmarks.streaming import overhead as stream
 
     sizes = [_size(text) for text in size]
     with _steps.status("Streaming; leave the machine alone"):
@@ -271,7 +271,7 @@ def soak(
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of visible frames")] = "480x640",
 ) -> None:
     """Stream for long, and fail if memory grows or a frame is unaccounted for."""
-    from benchmarks import soak
+    from benchmarks.streaming import soak
 
     logging.getLogger("ship_deploy.streams").setLevel(logging.ERROR)  # it tells of every cut
     with _steps.status("Soaking"):

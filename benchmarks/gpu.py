@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fidelity, latency, machine, record
+from benchmarks import machine, record
 from benchmarks.candidates import FOR_FIDELITY, FOR_LATENCY
+from benchmarks.fidelity import measure as fidelity
+from benchmarks.latency import measure as latency
 from benchmarks.models import Models, Size
 from export.build import Graph
 from ship_deploy.engines.flavour import MODULES, load

@@ -6,19 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import (
-    card,
-    fidelity,
-    gpu,
-    latency,
-    layers,
-    narrowing,
-    scaling,
-    soak,
-    stream,
-    summary,
-    training_speed,
-)
+from benchmarks import card, gpu, training_speed
+from benchmarks.fidelity import layers, narrowing
+from benchmarks.fidelity import measure as fidelity
+from benchmarks.latency import measure as latency
+from benchmarks.latency import scaling
+from benchmarks.quality import summary
+from benchmarks.streaming import overhead as stream
+from benchmarks.streaming import soak
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.baselines import BASELINES
+from benchmarks.quality.baselines import BASELINES
 from ship_deploy.frames import Frames
 from training.data import grey
 from training.metrics import METRICS

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import fidelity_plot, report
+from benchmarks import report
 from benchmarks.candidates import Candidate
-from benchmarks.fidelity import Comparison, run, summarise, tabulate
+from benchmarks.fidelity import plot as fidelity_plot
+from benchmarks.fidelity.measure import Comparison, run, summarise, tabulate
 from benchmarks.pairs import MADE, made_pairs
 from export.verify import Deviation
 from ship_deploy import UserError
@@ -62,10 +63,10 @@ def test_fails_when_out_of_tolerance_and_writes_all_the_same(made, data, tmp_pat
 
         return fuse
 
-    import benchmarks.fidelity
+    import benchmarks.fidelity.measure
 
-    load = benchmarks.fidelity.load_graphs
-    monkeypatch.setattr(benchmarks.fidelity, "load_graphs", off_by_a_level)
+    load = benchmarks.fidelity.measure.load_graphs
+    monkeypatch.setattr(benchmarks.fidelity.measure, "load_graphs", off_by_a_level)
     with pytest.raises(UserError, match=r"share of samples off is 1, the limit 0\.001"):
         run(made, [RUNTIME], [data], tmp_path / "out", made=False)
     assert "out of tolerance" in (tmp_path / "out" / "fidelity.md").read_text()

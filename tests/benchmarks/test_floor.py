@@ -3,7 +3,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.floor import Rates, Work, count, measure, seconds
+from benchmarks.latency.floor import Rates, Work, count, measure, seconds
 
 
 def model(path, nodes, **weights):
@@ -57,7 +57,7 @@ def test_the_larger_time_is_the_floor():
 
 
 def test_rates_are_measured(monkeypatch):
-    monkeypatch.setattr("benchmarks.floor.SIDE", {"cpu": 64})
-    monkeypatch.setattr("benchmarks.floor.COPY", 1 << 16)
+    monkeypatch.setattr("benchmarks.latency.floor.SIDE", {"cpu": 64})
+    monkeypatch.setattr("benchmarks.latency.floor.COPY", 1 << 16)
     found = measure("cpu", "fp32")
     assert found.operations > 1e6 and found.bytes > 1e6

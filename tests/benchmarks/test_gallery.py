@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from benchmarks import gallery
+from benchmarks.quality import gallery
 from ship_deploy.images import PairOfFiles, write_png
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)

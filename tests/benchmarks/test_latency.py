@@ -4,9 +4,9 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import floor
 from benchmarks.candidates import BASELINES, Candidate
-from benchmarks.latency import WARM_UP, measure, run, tabulate
+from benchmarks.latency import floor
+from benchmarks.latency.measure import WARM_UP, measure, run, tabulate
 
 FRAMES = np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16), np.uint8)
 

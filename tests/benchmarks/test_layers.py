@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-import benchmarks.layers
+import benchmarks.fidelity.layers
 from benchmarks.candidates import BASELINES, Candidate
-from benchmarks.layers import compare, first_to_drift, run, tabulate, tapped
+from benchmarks.fidelity.layers import compare, first_to_drift, run, tabulate, tapped
 from benchmarks.pairs import Pair
 from ship_deploy import UserError
 from training.scenes import render
@@ -38,7 +38,7 @@ def test_a_spoiled_part_is_the_first_to_drift(small_checkpoint, tmp_path, monkey
             network.network.network.merge.mix_rest.part.weight *= 1.1
         return network
 
-    monkeypatch.setattr(benchmarks.layers, "tapped", spoilt)
+    monkeypatch.setattr(benchmarks.fidelity.layers, "tapped", spoilt)
     run(small_checkpoint, runtime("fp16"), PAIR, tmp_path, 0.05)
 
     content = json.loads((tmp_path / "layers.json").read_text())

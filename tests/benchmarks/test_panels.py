@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from benchmarks.panels import GAP, LABEL, SCALE, SIDE, Scene, run, strongest
+from benchmarks.quality.panels import GAP, LABEL, SCALE, SIDE, Scene, run, strongest
 from ship_deploy.images import write_png
 
 

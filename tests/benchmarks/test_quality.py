@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import quality, quality_plot, summary
-from benchmarks.scores import Job, Result, score_pair
+from benchmarks.quality import measure as quality
+from benchmarks.quality import plot as quality_plot
+from benchmarks.quality import summary
+from benchmarks.quality.scores import Job, Result, score_pair
 from ship_deploy import UserError
 from ship_deploy.images import read_visible, write_png
 from training.data import grey

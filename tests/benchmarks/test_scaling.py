@@ -2,7 +2,7 @@ import json
 from xml.etree import ElementTree
 
 from benchmarks.candidates import Candidate
-from benchmarks.scaling import draw, run, tabulate
+from benchmarks.latency.scaling import draw, run, tabulate
 
 RUNTIME, MISSING = Candidate("onnxruntime", "cpu", "fp32"), Candidate("tensorrt", "cpu", "fp16")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import soak, stream
+from benchmarks.streaming import overhead as stream
+from benchmarks.streaming import soak
 from ship_deploy.errors import UserError
 
 
@@ -41,7 +42,7 @@ def test_a_soak_keeps_its_memory_and_its_accounts(quick, tmp_path):
 def test_a_leak_is_seen():
     """In a process of its own: what this one has freed before could hold the leak."""
     code = (
-        "from benchmarks import soak; soak.RATE = 2000.0; "
+        "from benchmarks.streaming import soak; soak.RATE = 2000.0; "
         "soak.check(soak.soak(2000, 48, 64, leak=10_000))"
     )
     found = subprocess.run(

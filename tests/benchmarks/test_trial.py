@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import trial
 from benchmarks.candidates import Candidate
-from benchmarks.trial import attempt
+from benchmarks.latency import trial
+from benchmarks.latency.trial import attempt
 from ship_deploy import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def test_a_crash_ends_the_trial_only(made, crashing):
 
 def test_the_process_imports_no_torch_for_the_runtime():
     """Its import time is that of a pipeline which embeds the runtime."""
-    code = "import sys, benchmarks.trial_process; print('torch' in sys.modules)"
+    code = "import sys, benchmarks.latency.trial_process; print('torch' in sys.modules)"
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )

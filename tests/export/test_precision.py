@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.narrowing import CROP, deviation, traffic
+from benchmarks.fidelity.narrowing import CROP, deviation, traffic
 from benchmarks.pairs import made_pairs
 from export.centring import CentredRefinement, centre
 from export.fold import fold

@@ -17,8 +17,9 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import fidelity_plot, machine, record
+from benchmarks import machine, record
 from benchmarks.candidates import Candidate
+from benchmarks.fidelity import plot as fidelity_plot
 from benchmarks.loading import load_graphs
 from benchmarks.models import Models
 from benchmarks.pairs import MADE, Pair, made_pairs, real_pairs

@@ -72,10 +72,10 @@ def attempt(
         Path(folder, "job.json").write_text(json.dumps(job))
         try:
             ended = subprocess.run(
-                [sys.executable, "-m", "benchmarks.trial_process", folder],
+                [sys.executable, "-m", "benchmarks.latency.trial_process", folder],
                 capture_output=True,
                 text=True,
-                cwd=Path(__file__).parents[1],
+                cwd=Path(__file__).parents[2],
                 timeout=HOW_LONG,
                 check=False,
             )

@@ -16,7 +16,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from benchmarks import record
-from benchmarks.arithmetic import HalfArithmetic
+from benchmarks.fidelity.arithmetic import HalfArithmetic
 from benchmarks.pairs import real_pairs
 from export.fold import MatrixConvolution, fold
 from export.precision import ISLANDS, Narrowed, Reason, Typed

@@ -11,8 +11,8 @@ from rich.console import Console
 from benchmarks import machine, record
 from benchmarks.candidates import Candidate
 from benchmarks.drawing import COLOURS, clear, new_figure, style, svg
+from benchmarks.latency.trial import attempt
 from benchmarks.models import Models, Size
-from benchmarks.trial import attempt
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 from training.checkpoints import digest

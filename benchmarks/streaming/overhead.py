@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import machine, record
-from benchmarks.cameras import DrawnCamera
+from benchmarks.streaming.cameras import DrawnCamera
 from ship_deploy.files import make_folder
 from ship_deploy.streams import Pipeline
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import cv2
 
-from benchmarks.scores import PERCENTILES
+from benchmarks.quality.scores import PERCENTILES
 from ship_deploy.frames import Frames, stretch
 from ship_deploy.images import PairOfFiles, read_infrared, read_visible
 

@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.methods import Method
+import training.metrics
+from benchmarks.quality import baselines
+from benchmarks.quality.methods import Method
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames, check_pair, stretch
@@ -20,7 +22,6 @@ from training.data import grey
 from training.metrics import METRICS, Convention
 
 PERCENTILES = 0.5, 99.5  # the runtime's own, for infrared frames of more than 8 bits
-ROOT = Path(__file__).parents[1]
 Scores = dict[str, float]
 _stop: Event | None = None
 
@@ -114,5 +115,6 @@ def _key(identity: str, name: str, *content: object) -> str:
 
 @cache
 def _code() -> str:
-    files = [ROOT / "benchmarks" / "baselines.py", *(ROOT / "training" / "metrics").glob("*.py")]
+    metrics = Path(training.metrics.__file__).parent
+    files = [Path(baselines.__file__), *metrics.glob("*.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()

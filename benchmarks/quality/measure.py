@@ -12,9 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import gallery, machine, quality_plot, summary
-from benchmarks.methods import find_methods, named
-from benchmarks.scores import Job, Result, score_pair, start_worker
+from benchmarks import machine
+from benchmarks.quality import gallery, summary
+from benchmarks.quality import plot as quality_plot
+from benchmarks.quality.methods import find_methods, named
+from benchmarks.quality.scores import Job, Result, score_pair, start_worker
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.images import PairOfFiles
@@ -34,7 +36,7 @@ def run(
 
     Args:
         data: `[NAME=]PATH` each, a folder with `visible/` and `infrared/`.
-        methods: see `benchmarks.methods.find_methods`.
+        methods: see `benchmarks.quality.methods.find_methods`.
         output: gets quality.json, .csv, .md and .svg, gallery.html, the fused pictures, and
             journal.jsonl, from which the next call goes on.
         convention: of the metrics.

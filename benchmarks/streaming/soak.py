@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import machine, record
-from benchmarks.cameras import DrawnCamera, resident
+from benchmarks.streaming.cameras import DrawnCamera, resident
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.streams import Pipeline

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.methods import Method
-from benchmarks.scores import Result
+from benchmarks.quality.methods import Method
+from benchmarks.quality.scores import Result
 from ship_deploy.images import PairOfFiles
 from training.metrics import METRICS, Convention
 

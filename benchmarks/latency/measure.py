@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from benchmarks import floor, machine, record
+from benchmarks import machine, record
 from benchmarks.candidates import BASELINES, Candidate
+from benchmarks.latency import floor
+from benchmarks.latency.trial import attempt
 from benchmarks.loading import Fuse, load
 from benchmarks.models import Models, Size
-from benchmarks.trial import attempt
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames

@@ -1,0 +1,1 @@
+"""How far what is deployed strays from the reference network."""

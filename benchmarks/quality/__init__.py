@@ -1,0 +1,1 @@
+"""How good fused pictures look to the field's metrics: methods x metrics."""

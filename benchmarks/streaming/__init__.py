@@ -1,0 +1,1 @@
+"""What the pipeline around the network costs, and whether it lasts."""
