@@ -20,7 +20,7 @@ demo: install
 	$(BIN)/python -m export.demo -o build/demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

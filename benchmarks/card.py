@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL
-from training.checkpoints import digest
+from training.checkpoints import digest, recipes
 
 CARD = BUNDLED_MODEL.with_name("README.md")
 BEGIN, END = "<!-- written by `python -m benchmarks report` -->", "<!-- end -->"
@@ -33,31 +33,49 @@ def update(card: str, figures: Path, checkpoint: Path) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise UserError(f"{CARD}: lacks the line {END if begin else BEGIN}")
-    with safe_open(checkpoint, framework="np") as file:
-        recipe = json.loads(file.metadata()["recipe"])
-    facts = [*_facts(recipe, checkpoint), "", *_figures(record)]
+    facts = [*_facts(recipes(checkpoint), checkpoint), "", *_figures(record)]
     return "\n".join([before + BEGIN, "", *facts, "", END + after])
 
 
-def _facts(recipe: dict[str, Any], checkpoint: Path) -> list[str]:
+def _facts(stages: list[dict[str, Any]], checkpoint: Path) -> list[str]:
+    """A column for each recipe that the weights went through, then the files' digests."""
+    columns = [_stage(recipe) for recipe in stages]
+    names = [f"stage {number}" for number in range(1, len(stages) + 1)]
+    return [
+        f"| | {' | '.join(names)} |",
+        "|---|" + "---|" * len(columns),
+        *(f"| {fact} | {' | '.join(c[fact] for c in columns)} |" for fact in columns[0]),
+        "",
+        *_mixed(checkpoint),
+        f"SHA-256 of `ship.onnx`: `{digest(BUNDLED_MODEL)}`  ",
+        f"SHA-256 of `configs/{checkpoint.name}`: `{digest(checkpoint)}`",
+    ]
+
+
+def _mixed(checkpoint: Path) -> list[str]:
+    with safe_open(checkpoint, framework="np") as file:
+        shares = (file.metadata() or {}).get("mixed")
+    return [f"Averaged weights: {shares} (SHA-256 of the checkpoints).", ""] if shares else []
+
+
+def _stage(recipe: dict[str, Any]) -> dict[str, str]:
     data, optimiser, loss = recipe["data"], recipe["optimiser"], recipe["loss"]
-    crops = f"{data['batch']} crops of {data['crop']}x{data['crop']}"
     terms = [
         f"{loss[name]:g} {name}" + (f" ({form})" if (form := loss.get(f"{name}_form")) else "")
-        for name in ("mask", "intensity", "gradient", "ssim")
-        if loss[name]
+        for name in ("mask", "intensity", "gradient", "ssim", "excess")
+        if loss.get(name)
     ]
-    facts = {
-        "iterations": f"{optimiser['iterations']:,}, of {crops}",
-        "seed": recipe["run"]["seed"],
+    return {
+        "iterations": f"{optimiser['iterations']:,}",
+        "crops": f"{data['batch']} of {data['crop']}x{data['crop']}",
+        "seed": str(recipe["run"]["seed"]),
         "loss": " + ".join(terms),
-        "optimiser": f"Adam, {optimiser['learning_rate']:g}, warm-up {optimiser['warmup']}, then "
-        f"half a cosine; clipped at {optimiser['clip']:g}; average {optimiser['average']:g}",
+        "Adam": f"{optimiser['learning_rate']:g}, half a cosine",
+        "warm-up": str(optimiser["warmup"]),
+        "clipped at": f"{optimiser['clip']:g}",
+        "average": f"{optimiser['average']:g}",
         "precision": optimiser["precision"],
-        "SHA-256 of `ship.onnx`": f"`{digest(BUNDLED_MODEL)}`",
-        f"SHA-256 of `configs/{checkpoint.name}`": f"`{digest(checkpoint)}`",
     }
-    return ["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in facts.items())]
 
 
 def _figures(record: dict[str, Any]) -> list[str]:

@@ -1,9 +1,13 @@
 """Fixtures that several folders of tests share, and what the header of a test run says."""
 
 import importlib
+import os
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the cores are taken by the other workers
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -51,6 +51,20 @@ def train(
 
 
 @app.command()
+def mix(
+    first: Annotated[Path, typer.Argument(metavar="FIRST.safetensors")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND.safetensors")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")],
+    share: Annotated[float, typer.Option(help="How much of the second one, 0 to 1.")] = 0.5,
+) -> None:
+    """Average the weights of a run and of one that was trained on from it."""
+    from training import checkpoints
+
+    checkpoints.mix(first, second, share, output)
+    print(output)
+
+
+@app.command()
 def saliency(
     images: Annotated[Path, typer.Argument(help="A folder of visible images.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the masks.")],

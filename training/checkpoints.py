@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -83,7 +84,7 @@ def save_network(network: nn.Module, path: str | Path, **facts: str) -> None:
     Args:
         network: one of `training.networks`.
         path: the file to write.
-        facts: further metadata (the recipe, the step), as text.
+        facts: further metadata (the step, the recipe and those before it), as text.
     """
     metadata = {
         "format": "ship-deploy checkpoint 1",
@@ -95,6 +96,42 @@ def save_network(network: nn.Module, path: str | Path, **facts: str) -> None:
         key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()
     }
     write_atomically(Path(path), save(tensors, metadata))
+
+
+def recipes(path: str | Path) -> list[dict[str, Any]]:
+    """The recipes that a checkpoint's weights came from, the first one first.
+
+    Empty for weights that are not ours.
+    """
+    path = Path(path)
+    if path.suffix == ".pth":
+        return []
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata() or {}
+    last = [json.loads(metadata["recipe"])] if "recipe" in metadata else []
+    return [*json.loads(metadata.get("recipes_before", "[]")), *last]
+
+
+def mix(first: str | Path, second: str | Path, share: float, path: str | Path) -> None:
+    """Write the average of two checkpoints' weights, `share` of the second one's.
+
+    Worth it where the second was trained on from the first ("Model soups", Wortsman et al., 2022);
+    weights of two runs from scratch have nothing to do with each other.
+
+    Raises:
+        UserError: as `load_network`; or the networks differ, or `share` is not in [0, 1].
+    """
+    if not 0 <= share <= 1:
+        raise UserError(f"share is {share:g}, expected 0 to 1")
+    networks = [load_network(first), load_network(second)]
+    if len({(type(network).__name__, str(network.config)) for network in networks}) > 1:
+        raise UserError(f"{first} and {second}: different networks")
+    states = [network.state_dict() for network in networks]
+    mixed = {key: states[0][key].lerp(states[1][key], share) for key in states[0]}
+    networks[0].load_state_dict(mixed)
+    stages = json.dumps([*recipes(first), *recipes(second)])
+    shares = f"{1 - share:g} of {digest(first)[:12]}, {share:g} of {digest(second)[:12]}"
+    save_network(networks[0], path, recipes_before=stages, mixed=shares)
 
 
 def digest(path: str | Path) -> str:

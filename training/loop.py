@@ -1,5 +1,6 @@
 """The training run: SHIP, its loss and its optimiser in Lightning, and what is left on disk."""
 
+import json
 import logging
 import math
 import os
@@ -18,7 +19,7 @@ from typing_extensions import override
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from training.averaging import AveragedWeights
-from training.checkpoints import load_network
+from training.checkpoints import load_network, recipes
 from training.config import Config, Optimiser
 from training.crops import Batches, Crops
 from training.losses import fusion_losses
@@ -94,7 +95,7 @@ class Fusion(LightningModule):
 def _initial(config: Config) -> SHIP:
     """The network to start from, in training mode."""
     path, network = config.run.weights, SHIP(**config.network.model_dump())
-    if path is None or config.run.resume:
+    if path is None:
         return network
     start = load_network(path)
     if not isinstance(start, SHIP) or start.config != network.config:
@@ -140,6 +141,9 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     crops = Crops(config.data, config.augmentation, run.seed)
     seed_everything(run.seed, verbose=False)
     fusion = Fusion(config)
+    facts = {"recipe": config.model_dump_json()}
+    if run.weights:
+        facts["recipes_before"] = json.dumps(recipes(run.weights))
     make_folder(folder)
     trainer = Trainer(
         accelerator=accelerator,
@@ -157,7 +161,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
             Bar(),
             validation,
             # Last, so that a checkpoint has the validation of its step behind it.
-            Saving(folder, averaged, run.save_every, config.model_dump_json()),
+            Saving(folder, averaged, run.save_every, facts),
             *observers,
         ],
         plugins=[DurableCheckpoints()],

@@ -4,6 +4,7 @@ Both are replaced whole, so a run that is killed at any moment finds its last on
 """
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,16 @@ class Saving(Callback):
         folder: where to.
         averaged: the callback that averages; it has to come before this one.
         every: steps between two savings; the last step is saved in any case.
-        recipe: of the run, as JSON, written into `ema.safetensors`.
+        facts: about the run, written into `ema.safetensors`.
     """
 
-    def __init__(self, folder: Path, averaged: AveragedWeights, every: int, recipe: str) -> None:
+    def __init__(
+        self, folder: Path, averaged: AveragedWeights, every: int, facts: Mapping[str, str]
+    ) -> None:
         self.folder = folder
         self.averaged = averaged
         self.every = every
-        self.recipe = recipe
+        self.facts = facts
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -70,5 +73,5 @@ class Saving(Callback):
             return
         if trainer.is_global_zero:
             path = self.folder / WEIGHTS
-            save_network(self.averaged.network, path, step=str(step), recipe=self.recipe)
+            save_network(self.averaged.network, path, step=str(step), **self.facts)
         trainer.save_checkpoint(self.folder / STATE)

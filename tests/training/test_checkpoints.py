@@ -3,7 +3,7 @@ import torch
 from safetensors.torch import save_file
 
 from ship_deploy import UserError
-from training.checkpoints import load_network, save_network
+from training.checkpoints import load_network, mix, recipes, save_network
 from training.networks import SHIP
 
 
@@ -88,3 +88,37 @@ def test_an_unknown_network(tmp_path):
     )
     with pytest.raises(UserError, match="unknown network Boat"):
         load_network(tmp_path / "a.safetensors")
+
+
+def test_a_mix_lies_between_its_networks_and_knows_where_from(tmp_path):
+    first = SHIP(channels=4, interactions=1, orders=1)
+    second = SHIP(channels=4, interactions=1, orders=1)
+    second.load_state_dict(
+        {
+            k: v + (v.is_floating_point() and "mixing" not in k)
+            for k, v in first.state_dict().items()
+        }
+    )
+    for name, network in (("a", first), ("b", second)):
+        recipe = f'{{"run": {{"name": "{name}"}}}}'
+        save_network(network, tmp_path / f"{name}.safetensors", recipe=recipe)
+    paths = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+
+    mix(*paths, 0.25, tmp_path / "c.safetensors")
+
+    mixed = load_network(tmp_path / "c.safetensors").state_dict()
+    assert torch.allclose(mixed["output.weight"], first.output.weight + 0.25)
+    assert torch.equal(mixed["merge.mixing.permutation"], first.merge.mixing.permutation)
+    assert [stage["run"]["name"] for stage in recipes(tmp_path / "c.safetensors")] == ["a", "b"]
+
+
+def test_what_cannot_be_mixed_is_refused(tmp_path):
+    for name, channels in (("a", 4), ("b", 8)):
+        network = SHIP(channels=channels, interactions=1, orders=1)
+        save_network(network, tmp_path / f"{name}.safetensors")
+    a, b, c = (tmp_path / f"{name}.safetensors" for name in "abc")
+    with pytest.raises(UserError, match="different networks"):
+        mix(a, b, 0.5, c)
+    with pytest.raises(UserError, match=r"share is 1\.5, expected 0 to 1"):
+        mix(a, a, 1.5, c)
+    assert not c.exists()
