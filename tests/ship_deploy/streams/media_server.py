@@ -20,7 +20,7 @@ class MediaServer(ThreadingHTTPServer):
 
     def __init__(self, folder: Path, port: int = 0) -> None:
         folder.mkdir(exist_ok=True)
-        self.folder, self.bodies, self.finished = folder, count(), 0
+        self.folder, self.bodies = folder, count()
         self.connections: list[socket.socket] = []
         super().__init__(("127.0.0.1", port), Handler)
         Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -50,7 +50,6 @@ class Handler(BaseHTTPRequestHandler):
                 file.write(self.rfile.read(size))
                 file.flush()
                 self.rfile.readline()
-        self.server.finished += 1
         self.send_response(200)
         self.end_headers()
         self.close_connection = True

@@ -17,7 +17,7 @@ server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(sys.argv[1])
 factory = GstRtspServer.RTSPMediaFactory()
-store = f"matroskamux streamable=true ! filesink location={sys.argv[2]}"
+store = f"matroskamux streamable=true ! filesink buffer-mode=unbuffered location={sys.argv[2]}"
 factory.set_launch(f"( rtph264depay name=depay0 ! h264parse ! {store} )")
 factory.set_transport_mode(GstRtspServer.RTSPTransportMode.RECORD)
 server.get_mount_points().add_factory("/fused", factory)
