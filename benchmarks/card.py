@@ -37,6 +37,20 @@ def update(card: str, figures: Path, checkpoint: Path) -> str:
     return "\n".join([before + BEGIN, "", *facts, "", END + after])
 
 
+def lead(record: dict[str, Any]) -> str:
+    """A line: in how many metrics of a `quality.json` the bundled model leads the authors'."""
+    counts = []
+    for name, data in record["data"].items():
+        means = [{k: m["mean"] for k, m in data["summary"][method].items()} for method in METHODS]
+        ahead = sum(
+            (means[0][metric] > means[1][metric]) == about["higher_is_better"]
+            for metric, about in record["metrics"].items()
+            if means[0][metric] != means[1][metric]
+        )
+        counts.append(f"{ahead} of {len(record['metrics'])} metrics on {name}")
+    return f"The bundled weights are ahead of the published ones in {' and '.join(counts)}.\n"
+
+
 def _facts(stages: list[dict[str, Any]], checkpoint: Path) -> list[str]:
     """A column for each recipe that the weights went through, then the files' digests."""
     columns = [_stage(recipe) for recipe in stages]

@@ -34,7 +34,11 @@ TABLES: dict[str, Table] = {
     "training": training_speed.tabulate,
 }
 """NAME.json -> NAME.md, where there is one."""
-BLOCKS: dict[str, Table] = {"fidelity": fidelity.verdicts, "latency": latency.speeds}
+BLOCKS: dict[str, Table] = {
+    "fidelity": fidelity.verdicts,
+    "latency": latency.speeds,
+    "quality": card.lead,
+}
 """README's, between `<!-- NAME -->` and `<!-- end -->`."""
 
 

@@ -36,6 +36,25 @@ def test_the_better_method_is_bold_and_text_around_the_facts_stays(tmp_path):
     assert "| SD ↑ | **1.00** | **1.00** |" in text
 
 
+def test_the_lead_counts_metrics_in_which_it_is_better():
+    def means(**values):
+        return {name: {"mean": value} for name, value in values.items()}
+
+    better = {"EN": True, "SD": True, "N_abf": False, "CC": True}
+    record = {
+        "metrics": {name: {"higher_is_better": higher} for name, higher in better.items()},
+        "data": {
+            "TNO": {
+                "summary": {
+                    "bundled": means(EN=2, SD=1, N_abf=1, CC=3),
+                    "authors": means(EN=1, SD=2, N_abf=2, CC=3),
+                }
+            }
+        },
+    }
+    assert "ahead of the published ones in 2 of 4 metrics on TNO." in card.lead(record)
+
+
 @pytest.mark.parametrize(("text", "missing"), [("nothing", card.BEGIN), (card.BEGIN, card.END)])
 def test_a_card_without_its_marks_is_refused(text, missing):
     with pytest.raises(UserError, match=f"lacks the line {missing}"):
