@@ -4,11 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL
-from training.checkpoints import digest, recipes
+from training.checkpoints import digest, read_facts, recipes
 
 CARD = BUNDLED_MODEL.with_name("README.md")
 BEGIN, END = "<!-- written by `python -m benchmarks report` -->", "<!-- end -->"
@@ -67,8 +65,7 @@ def _facts(stages: list[dict[str, Any]], checkpoint: Path) -> list[str]:
 
 
 def _mixed(checkpoint: Path) -> list[str]:
-    with safe_open(checkpoint, framework="np") as file:
-        shares = (file.metadata() or {}).get("mixed")
+    shares = read_facts(checkpoint).get("mixed")
     return [f"Averaged weights: {shares} (SHA-256 of the checkpoints).", ""] if shares else []
 
 

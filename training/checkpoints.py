@@ -98,18 +98,22 @@ def save_network(network: nn.Module, path: str | Path, **facts: str) -> None:
     write_atomically(Path(path), save(tensors, metadata))
 
 
+def read_facts(path: str | Path) -> dict[str, str]:
+    """What `save_network` was told about a checkpoint; nothing of one that is not ours."""
+    if Path(path).suffix == ".pth":
+        return {}
+    with safe_open(path, framework="np") as file:
+        return file.metadata() or {}
+
+
 def recipes(path: str | Path) -> list[dict[str, Any]]:
     """The recipes that a checkpoint's weights came from, the first one first.
 
     Empty for weights that are not ours.
     """
-    path = Path(path)
-    if path.suffix == ".pth":
-        return []
-    with safe_open(path, framework="np") as file:
-        metadata = file.metadata() or {}
-    last = [json.loads(metadata["recipe"])] if "recipe" in metadata else []
-    return [*json.loads(metadata.get("recipes_before", "[]")), *last]
+    about = read_facts(path)
+    last = [json.loads(about["recipe"])] if "recipe" in about else []
+    return [*json.loads(about.get("recipes_before", "[]")), *last]
 
 
 def mix(first: str | Path, second: str | Path, share: float, path: str | Path) -> None:

@@ -145,16 +145,21 @@ class _Encoder:
                     raise OSError(self._problem()) from None
 
     def close(self) -> None:
+        self._end()
+        self._messages.close()
+
+    def _end(self) -> None:
+        """Let the process finish, but not for long."""
         self._pipe.close()
         try:
             self._process.wait(LAST)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._messages.close()
 
     def _problem(self) -> str:
         """The first thing that FFmpeg complained of; the rest follows from it."""
+        self._end()
         lines = self._messages.read().decode(errors="replace").strip().splitlines()
         return re.sub(r"^\[[^]]*] ", "", without_password(lines[0])) if lines else "FFmpeg ended"
 

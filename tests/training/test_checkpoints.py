@@ -93,12 +93,8 @@ def test_an_unknown_network(tmp_path):
 def test_a_mix_lies_between_its_networks_and_knows_where_from(tmp_path):
     first = SHIP(channels=4, interactions=1, orders=1)
     second = SHIP(channels=4, interactions=1, orders=1)
-    second.load_state_dict(
-        {
-            k: v + (v.is_floating_point() and "mixing" not in k)
-            for k, v in first.state_dict().items()
-        }
-    )
+    state = first.state_dict()
+    second.load_state_dict({k: v if "mixing" in k else v + 1 for k, v in state.items()})
     for name, network in (("a", first), ("b", second)):
         recipe = f'{{"run": {{"name": "{name}"}}}}'
         save_network(network, tmp_path / f"{name}.safetensors", recipe=recipe)
