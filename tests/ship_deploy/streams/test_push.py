@@ -82,13 +82,30 @@ def test_the_last_picture_stands_until_the_next(media_server, tmp_path):
 @needs_ffmpeg
 def test_other_sizes_are_scaled_and_odd_ones_cut(media_server, tmp_path):
     output = PushOutput(media_server.address, rate=100)
-    for item in (result(3, HEIGHT + 1, WIDTH + 1), result(1), result(9, 2 * HEIGHT, WIDTH)):
+    halves = result(19, 2 * HEIGHT, WIDTH)
+    halves.image[:HEIGHT] = 20  # 220 below: on average, number 9
+    for item in (result(3, HEIGHT + 1, WIDTH + 1), result(1), halves):
         push(output, item)
     wait_for(lambda: 9 in numbers(received(tmp_path / "0.ts")))
     output.close()
     frames = received(tmp_path / "0.ts")
     assert numbers(frames) == [3, 1, 9]
     assert {frame.shape for frame in frames} == {(HEIGHT, WIDTH, 3)}
+    assert frames[-1][: HEIGHT // 3].mean() < 50 and frames[-1][-HEIGHT // 3 :].mean() > 190
+
+
+def test_what_ffmpeg_complains_of_first_is_told_without_a_password(tmp_path, monkeypatch, caplog):
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        "#!/bin/sh\necho '[tcp @ 0x1] http://me:secret@host/x: no' >&2\necho so >&2\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    output = PushOutput("http://me:secret@host/x", 100, back_off=QUICK)
+    output.write(result(0))
+    wait_for(lambda: "http://host/x: http://host/x: no; trying again" in caplog.text)
+    output.close()
+    assert "secret" not in caplog.text
 
 
 @needs_ffmpeg
