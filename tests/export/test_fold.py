@@ -6,7 +6,9 @@ from torch import nn
 
 from export.fold import fold
 from training.networks import SHIP
-from training.networks.layers import CentralDifference
+from training.networks.invertible import HalfInstanceNorm, Invertible1x1, InvertibleBlock
+from training.networks.layers import CentralDifference, ChannelNorm, EdgeBlock
+from training.networks.ship import CircularConvolution
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +45,21 @@ def test_folding_leaves_the_network_alone(network):
 
 
 def test_what_folds_is_gone(network):
-    kinds = {type(part) for part in fold(network).modules()}
+    folded = fold(network)
+    kinds = {type(part) for part in folded.modules()}
 
-    assert CentralDifference not in kinds
-    assert not [p for p in fold(network).parameters() if p.requires_grad]
+    assert not kinds & {
+        CentralDifference,
+        ChannelNorm,
+        CircularConvolution,
+        EdgeBlock,
+        HalfInstanceNorm,
+        Invertible1x1,
+        InvertibleBlock,
+    }
+    for extractor in (folded.visible_features, folded.infrared_features):
+        assert isinstance(extractor.lift, nn.Identity)
+    for interaction in folded.interactions:
+        assert all(norm.centred for norm in interaction.spatial.norms)
+    assert not [p for p in folded.parameters() if p.requires_grad]
     assert nn.Conv2d in kinds

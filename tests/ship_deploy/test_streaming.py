@@ -179,14 +179,16 @@ def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
         options = ("--push", server.address, "--model", model, "--device", "cpu", "--threads", 1)
         process = start(v.address, i.address, *options)
         expected = fuser(visible, infrared).astype(float)
-        error = np.inf
-        while error > 8:  # JPEG twice, then H.264; at first a camera may be there alone
-            assert process.poll() is None
-            time.sleep(0.05)
-            received = frames_of(server.folder / "0.ts")[-1:]
-            error = min((np.abs(frame - expected).mean() for frame in received), default=np.inf)
-        process.send_signal(signal.SIGINT)
-        errors = process.communicate(timeout=60)[1]
+        error, until = np.inf, time.monotonic() + 60
+        try:
+            while error > 8:  # JPEG twice, then H.264; at first a camera may be there alone
+                assert process.poll() is None and time.monotonic() < until
+                time.sleep(0.05)
+                received = frames_of(server.folder / "0.ts")[-1:]
+                error = min((np.abs(frame - expected).mean() for frame in received), default=np.inf)
+        finally:
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=60)[1]
     server.cut()
 
     assert process.returncode == 130, errors
