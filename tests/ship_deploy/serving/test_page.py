@@ -105,7 +105,7 @@ def test_the_time_from_capture_to_display_is_measured(open_page, server):
     server.write(result(time=fresh.time - 60))
     page.wait_for_function("() => display.textContent.endsWith('ms')")  # by its id
     shown = float(page.locator("#display").inner_text().removesuffix(" ms"))
-    assert 60_000 <= shown < 65_000
+    assert 59_500 <= shown < 65_000  # the clocks are known to half of the answer's way
 
 
 def test_the_server_is_gone_and_comes_back(open_page):
