@@ -4,7 +4,7 @@ BIN := .venv/bin
 EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test test-oldest lint bench clean
 
 install: $(INSTALLED)
 
@@ -21,6 +21,12 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+
+# The runtime with the oldest packages that it admits, laid over the newest.
+test-oldest: install
+	$(BIN)/pip install --quiet --no-deps --upgrade --target build/oldest -r oldest.txt
+	PYTHONPATH=build/oldest $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 \
+		--dist loadfile tests/ship_deploy
 
 lint: install
 	$(BIN)/ruff check .

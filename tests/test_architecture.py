@@ -1,12 +1,14 @@
 """What may import what, and what is shipped."""
 
 import ast
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import tomllib
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("ship_deploy", "training", "export", "benchmarks")
@@ -95,3 +97,21 @@ def test_the_wheel_holds_the_runtime_alone(tmp_path):
     }
     base = {requirement.split(">")[0] for requirement in required if "extra ==" not in requirement}
     assert base == {"numpy", "opencv-python", "typer", "rich"}
+
+
+def test_the_oldest_packages_are_those_that_are_admitted():
+    """What `make test-oldest` lays over the others is what pyproject.toml promises."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    promised = [*project["dependencies"], *extras["cpu"], *extras["tensorrt-rtx"]]
+    floors = {name: version for name, version in map(split, promised) if version}
+    lines = (ROOT / "oldest.txt").read_text().splitlines()
+    installed = dict(map(split, (line for line in lines if not line.startswith("#"))))
+    assert floors and floors.keys() <= installed.keys()
+    for name, version in floors.items():
+        assert f"{installed[name]}.0".startswith(f"{version}."), name
+
+
+def split(requirement: str) -> tuple[str, str]:
+    name, _, version = re.fullmatch(r"([\w-]+)((?:>=|==)(.+))?", requirement).groups("")
+    return name, version
