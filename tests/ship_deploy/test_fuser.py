@@ -1,5 +1,8 @@
+import os
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -119,6 +122,23 @@ def test_no_silent_fallback_from_cuda(model):
         pytest.skip("this ONNX Runtime has CUDA")
     with pytest.raises(UserError, match=r"no CUDA: .*\[gpu\]"):
         Fuser(model, device="cuda:0")
+
+
+def test_nothing_is_reported(model, tmp_path):
+    """ONNX Runtime's telemetry puts the number of its sender and what it will send into HOME."""
+    unset = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    home = {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    home["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
+    code = f"from ship_deploy import Fuser; print(Fuser({str(model)!r}).info['backend'])"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={name: value for name, value in os.environ.items() if name not in unset} | home,
+    )
+    assert result.stdout == "onnxruntime\n", result.stderr
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_a_missing_engine_names_the_extra(model, monkeypatch):
