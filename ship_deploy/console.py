@@ -29,6 +29,8 @@ def run(app: typer.Typer) -> NoReturn:
             traceback.print_exc()
         if isinstance(error, UserError):
             _say(f"error: {error}")
+        elif isinstance(error, ImportError):
+            _say(f"error: {error}; ship-deploy doctor says what is missing")
         else:
             _say(f"error: {type(error).__name__}: {error} (a bug; --debug shows where)")
     sys.exit(FAILURE)

@@ -28,6 +28,7 @@ def examine() -> None:
         table.add_column(heading, overflow="fold")
     for finding in [
         _machine(),
+        _opencv(),
         _gpu(),
         *_onnxruntime(),
         *_tensorrt(),
@@ -41,8 +42,15 @@ def examine() -> None:
 
 def _machine() -> Finding:
     python = f"Python {platform.python_version()}, numpy {version('numpy')}"
-    opencv = f"OpenCV {importlib.import_module('cv2').__version__}"
-    return "machine", OK, f"{platform.system()} {platform.machine()}, {python}, {opencv}"
+    return "machine", OK, f"{platform.system()} {platform.machine()}, {python}"
+
+
+def _opencv() -> Finding:
+    try:
+        return "OpenCV", OK, importlib.import_module("cv2").__version__
+    except ImportError as error:
+        advice = "apt install libgl1 libglib2.0-0, or put opencv-python-headless in its place"
+        return "OpenCV", MISSING, f"{escape(str(error))}; {advice}"
 
 
 def _gpu() -> Finding:

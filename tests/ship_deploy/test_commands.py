@@ -313,6 +313,20 @@ def test_doctor_names_what_is_here_and_how_to_get_the_rest():
     assert "cuda-python" in result.stdout
 
 
+def test_an_opencv_that_does_not_load(tmp_path):
+    """As in a container without the libraries of a desktop."""
+    reason = "libGL.so.1: cannot open shared object file"
+    (tmp_path / "cv2.py").write_text(f"raise ImportError({reason!r})\n")
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    environment = {**os.environ, "COLUMNS": "150", "PYTHONPATH": path}
+    refused = ship_deploy("fuse", "a", "b", "-o", "c", env=environment)
+    check_refused(refused, f"error: {reason}; ship-deploy doctor says what is missing\n")
+    result = ship_deploy("doctor", env=environment)
+    assert result.returncode == 0, result.stderr
+    assert f"{reason}; apt install libgl1 libglib2.0-0" in " ".join(result.stdout.split())
+    assert "onnxruntime on cpu" in result.stdout
+
+
 def test_doctor_without_what_engines_need():
     """Also with cuda-python and no driver, or with a GPU that is hidden: a line, no traceback."""
     code = (
