@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
 .PHONY: install demo test test-oldest lint bench clean
 
@@ -20,13 +21,12 @@ demo: install
 	$(BIN)/python -m export.demo -o build/demo
 
 test: install
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+	$(PYTEST)
 
 # The runtime with the oldest packages that it admits, laid over the newest.
 test-oldest: install
 	$(BIN)/pip install --quiet --no-deps --upgrade --target build/oldest -r oldest.txt
-	PYTHONPATH=build/oldest $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 \
-		--dist loadfile tests/ship_deploy
+	PYTHONPATH=$(CURDIR)/build/oldest $(PYTEST) tests/ship_deploy
 
 lint: install
 	$(BIN)/ruff check .

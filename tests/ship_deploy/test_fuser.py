@@ -127,15 +127,15 @@ def test_no_silent_fallback_from_cuda(model):
 def test_nothing_is_reported(model, tmp_path):
     """ONNX Runtime's telemetry puts the number of its sender and what it will send into HOME."""
     unset = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
-    home = {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
-    home["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
     code = f"from ship_deploy import Fuser; print(Fuser({str(model)!r}).info['backend'])"
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         timeout=120,
-        env={name: value for name, value in os.environ.items() if name not in unset} | home,
+        cwd=Path(__file__).parents[2],
+        env={**environment, "HOME": str(tmp_path)},
     )
     assert result.stdout == "onnxruntime\n", result.stderr
     assert list(tmp_path.rglob("*")) == []
