@@ -1,6 +1,5 @@
 """Pixels of a thermal sensor that do not measure: found, kept as an image, replaced."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.files import make_folder
-from ship_deploy.images import list_images, read_infrared, write_png
+from ship_deploy.images import read_infrared
 
 NEIGHBOURS = 8  # that a pixel's median is taken of
 REACH = 3  # pixels that they may be away, in each direction
@@ -67,27 +65,6 @@ def read_dead_pixels(path: Path) -> DeadPixels:
         return DeadPixels(read_infrared(path) != 0)
     except UserError as error:
         raise UserError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
-
-
-def map_dead_pixels(folder: Path, output: Path) -> None:
-    """Find them in a folder of images, and write a map for `read_dead_pixels`.
-
-    Raises:
-        UserError: images that cannot be read, differ in size or tell nothing, or no place to write.
-    """
-    if output.suffix.lower() != ".png" or output.is_dir():
-        raise UserError(f"{output}: maps are written as .png; give such a file")
-    if output.parent.resolve() == folder.resolve():
-        raise UserError(f"{output}: would be one of the images; give a place outside {folder}")
-    frames = [read_infrared(path) for path in list_images(folder)]
-    if len({frame.shape for frame in frames}) > 1:
-        raise UserError(f"{folder}: the images are of different sizes")
-    dead = find_dead_pixels(np.array(frames))
-    DeadPixels(dead)  # each can be replaced
-    make_folder(output.parent)
-    write_png(output, dead.astype(np.uint8) * 255)
-    print(f"{np.count_nonzero(dead)} dead pixels of {dead.size}", file=sys.stderr)
-    print(output)
 
 
 def find_dead_pixels(frames: NDArray[Any]) -> NDArray[np.bool_]:

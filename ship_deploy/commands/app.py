@@ -1,13 +1,13 @@
-"""The `ship-deploy` command."""
+"""The `ship-deploy` command: what its commands take. What they do is in a file for each."""
 
-import json
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ship_deploy import __version__, console
+from ship_deploy import console
+from ship_deploy.artifact import VERSION
 from ship_deploy.backends import NAMES
 
 app = typer.Typer(
@@ -34,12 +34,12 @@ class PairBy(str, Enum):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(__version__)
+        print(VERSION)
         raise typer.Exit
 
 
 @app.callback()
-def describe(
+def ship_deploy(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print it")
     ] = False,
@@ -69,9 +69,9 @@ def fuse(
     ] = None,
 ) -> None:
     """Fuse two images, or two folders whose images have the same names."""
-    from ship_deploy import fusing
+    from ship_deploy.commands.fuse import fuse_files
 
-    fusing.fuse_files(
+    fuse_files(
         visible,
         infrared,
         output,
@@ -150,7 +150,7 @@ def stream(
     Frames are paired by time; where fusing is slow, frames of cameras are dropped, so it never
     lags. A camera that fails is opened again, and the other one is shown alone meanwhile.
     """
-    from ship_deploy.streaming import stream
+    from ship_deploy.commands.stream import stream
 
     stream(
         visible,
@@ -215,7 +215,7 @@ def build(
 
     A model that takes any size runs fastest on one: give it as --min, --opt and --max alike.
     """
-    from ship_deploy.building import build_file
+    from ship_deploy.commands.build import build_file
 
     build_file(
         model,
@@ -253,7 +253,7 @@ def calibrate(
     each other and look far: near things are off by the distance between the lenses. A picture to
     judge by is written beside the calibration.
     """
-    from ship_deploy.calibrating import calibrate_files
+    from ship_deploy.commands.calibrate import calibrate_files
 
     calibrate_files(visible, infrared, output, board=board, points=points, max_error=max_error)
 
@@ -267,7 +267,7 @@ def find_dead_pixels(
 
     Best from frames of a moving scene, or with the cap on the lens.
     """
-    from ship_deploy.dead_pixels import map_dead_pixels
+    from ship_deploy.commands.find_dead_pixels import map_dead_pixels
 
     map_dead_pixels(frames, output)
 
@@ -277,23 +277,15 @@ def info(
     model: Annotated[Path, typer.Argument(help="model.onnx, or an engine")],
 ) -> None:
     """Say in JSON what a model or an engine is, after checking that it is whole and unedited."""
-    from ship_deploy.artifact import read_artifact
-    from ship_deploy.backends import is_engine
-    from ship_deploy.engines.passport import read_whole
+    from ship_deploy.commands.info import describe
 
-    facts: dict[str, object]
-    if is_engine(model):
-        facts = read_whole(model)[1].as_json
-    else:
-        artifact = read_artifact(model)
-        facts = {"digest": artifact.digest, **artifact.facts}
-    print(json.dumps({"path": str(model), **facts}, indent=2))
+    describe(model)
 
 
 @app.command()
 def doctor() -> None:
     """Say what this machine can run, and how to get what it can't."""
-    from ship_deploy.doctor import examine
+    from ship_deploy.commands.doctor import examine
 
     examine()
 

@@ -4,8 +4,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from ship_deploy import console
 from ship_deploy.artifact import read_artifact
 from ship_deploy.engines.builder import build_engine
 from ship_deploy.engines.flavour import load
@@ -14,8 +13,6 @@ from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import Recipe, make_recipe
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
-
-_console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def build_file(
@@ -54,8 +51,8 @@ def build_file(
     known = None if timing_cache is None else _read_times(timing_cache, recipe)
     folders = (output.parent, *output.absolute().parents)
     make_folder(next(folder for folder in folders if folder.exists()))  # rather fail now than then
-    _console.print(f"Build {model} ({artifact.metadata['precision']}) with {_tool(recipe)}")
-    _console.print(f"  for {_gpus(recipe)}\n  for {profile}")
+    console.ERR.print(f"Build {model} ({artifact.metadata['precision']}) with {_tool(recipe)}")
+    console.ERR.print(f"  for {_gpus(recipe)}\n  for {profile}")
     start = time.perf_counter()
     built = build_engine(artifact, recipe, timing_cache=known)
     seconds = time.perf_counter() - start
@@ -63,7 +60,7 @@ def build_file(
     write_engine(output, built.engine, recipe)
     if timing_cache is not None and built.timing_cache is not None:
         write_atomically(timing_cache, built.timing_cache)
-    _console.print(f"Built {len(built.engine) / 2**20:.1f} MiB in {seconds:.1f} s.")
+    console.ERR.print(f"Built {len(built.engine) / 2**20:.1f} MiB in {seconds:.1f} s.")
     print(output)
 
 

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
-from ship_deploy import streaming
-from ship_deploy.dead_pixels import DeadPixels
+from ship_deploy.commands import stream as command
 from ship_deploy.errors import UserError
 from ship_deploy.frames import stretch
 from ship_deploy.fuser import BUNDLED_MODEL
 from ship_deploy.geometry.calibration import Calibration, write_calibration
 from ship_deploy.images import write_png
+from ship_deploy.thermal import DeadPixels
 from tests.ship_deploy.streams.media_server import MediaServer, needs_ffmpeg
 from tests.ship_deploy.streams.mjpeg_server import MjpegServer
 from training.scenes import render
@@ -225,7 +225,7 @@ def test_mistakes_are_told_and_nothing_is_written(words, options, message, tmp_p
     }
 
     with pytest.raises(UserError, match=message):
-        streaming.stream(*words, **{**defaults, **paths})
+        command.stream(*words, **{**defaults, **paths})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["i.avi", "v.avi"]
 
 

@@ -13,17 +13,18 @@ import pytest
 
 from ship_deploy import Fuser, UserError, cuda
 from ship_deploy.artifact import read_artifact
+from ship_deploy.cuda import gpu
+from ship_deploy.cuda.gpu import Gpu
 from ship_deploy.engines import flavour as flavours
-from ship_deploy.engines import gpu, passport, recipe
-from ship_deploy.engines.gpu import Gpu
+from ship_deploy.engines import passport, recipe
 from ship_deploy.engines.passport import write_engine
 from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import make_recipe
 from ship_deploy.images import read_visible, write_png
-from tests.gpu import stand_in
+from tests.ship_deploy.backends import stand_in
 from training.scenes import render
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 needs_pycuda = pytest.mark.skipif(
     importlib.util.find_spec("pycuda") is None, reason="PyCUDA is not installed"
 )

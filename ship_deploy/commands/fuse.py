@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import track
 
+from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames, stretch
@@ -23,8 +23,6 @@ from ship_deploy.images import (
     write_png,
 )
 from ship_deploy.report import Pair, summary, write_report
-
-_console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def fuse_files(
@@ -58,7 +56,7 @@ def fuse_files(
     for folder in {outputs[0].parent, *([report.parent] if report else [])}:
         make_folder(folder)
     seconds = []
-    steps = track(list(zip(pairs, outputs, strict=True)), "Fusing", console=_console)
+    steps = track(list(zip(pairs, outputs, strict=True)), "Fusing", console=console.ERR)
     for pair, path in steps:
         frames = _read(pair, known, options["percentiles"])
         start = time.perf_counter()
@@ -67,7 +65,7 @@ def fuse_files(
         write_png(path, fused)
     pace = f"{statistics.median(seconds) * 1000:.0f} ms"
     facts = fuser.info
-    _console.print(
+    console.ERR.print(
         f"Fused {len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} on {facts['backend']}, "
         f"{facts['device']}; median {pace} a frame."
     )

@@ -7,8 +7,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
+from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames, stretch
@@ -23,8 +23,6 @@ MAX_ERROR = 0.005  # of the visible frame's diagonal: 4 pixels of 640x480
 SPARSE = 0.25  # of the infrared frame; points that cover less say little of its rest
 PERCENTILES = (0.5, 99.5)  # of infrared frames of more than 8 bits
 TILES = 8  # of the checkerboard in the picture, across
-
-_console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def calibrate_files(
@@ -104,7 +102,7 @@ def _points(
             _check_inside(points, name, found, frames[0][frame].shape)
         return "points", (there, here)
     if board is None:
-        with _console.status("Matching"):
+        with console.ERR.status("Matching"):
             greys = [_grey(visible) for visible, _ in frames]
             return "matching", match(greys, [infrared for _, infrared in frames])
     corners = []
@@ -181,11 +179,11 @@ def _draw(calibration: Calibration, visible: Frames, infrared: Frames) -> Frames
 
 def _report(calibration: Calibration, pairs: int, covered: float) -> None:
     found = f"{calibration.points} points of {pairs} {'pair' if pairs == 1 else 'pairs'}"
-    _console.print(
+    console.ERR.print(
         f"By {calibration.method}: {found}, over {covered:.0%} of the infrared frame; "
         f"{calibration.rms:.2f} visible pixels off (RMS), {calibration.worst:.2f} at worst."
     )
     if calibration.points == 4:
-        _console.print("Four points always fit: only the picture tells whether they are right.")
+        console.ERR.print("Four points always fit: only the picture tells whether they are right.")
     if covered < SPARSE:
-        _console.print("Away from the points the calibration is a guess: see the picture.")
+        console.ERR.print("Away from the points the calibration is a guess: see the picture.")

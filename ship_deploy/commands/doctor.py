@@ -7,13 +7,13 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ship_deploy import __version__
+from ship_deploy import console
+from ship_deploy.artifact import VERSION
+from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.engines.flavour import MODULES, load
-from ship_deploy.engines.gpu import find_gpu
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL, Fuser
 
@@ -23,7 +23,7 @@ Finding = tuple[str, str, str]  # what, state, what it means or what to do
 
 def examine() -> None:
     """Print a table of what was found; every line that says no says how to mend it."""
-    table = Table(title=f"ship-deploy {__version__}", title_justify="left")
+    table = Table(title=f"ship-deploy {VERSION}", title_justify="left")
     for heading in ("", "here", ""):
         table.add_column(heading, overflow="fold")
     for finding in [
@@ -37,7 +37,7 @@ def examine() -> None:
         _fusion(),
     ]:
         table.add_row(*finding)
-    Console(highlight=False).print(table)
+    console.OUT.print(table)
 
 
 def _machine() -> Finding:

@@ -12,7 +12,7 @@ import pytest
 
 from ship_deploy import Fuser, UserError
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 
 
 def test_without_a_gpu_it_says_so(model, no_gpu):
@@ -32,16 +32,16 @@ def missing_functions(written: str) -> str:
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler for the stand-in")
 def test_on_a_stand_in_for_the_driver(tmp_path):
-    library, sources = tmp_path / "libcuda.so.1", [ROOT / "tests/gpu/driver.c"]
+    library, sources = tmp_path / "libcuda.so.1", [HERE / "driver.c"]
     if find_spec("pycuda"):  # its binary wants to see every function that it could call
         sources.append(tmp_path / "rest.c")
         sources[-1].write_text(missing_functions(sources[0].read_text()))
     compile_ = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library]
     subprocess.run([*compile_, *sources, "-ldl", "-lpthread"], check=True)
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/gpu"],
+        [sys.executable, "-m", "pytest", "-q", HERE / "test_lane.py"],
         env={**os.environ, "STAND_IN_DRIVER": str(library)},
-        cwd=ROOT,
+        cwd=HERE.parents[2],
         capture_output=True,
         text=True,
         timeout=600,

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.dead_pixels import DeadPixels
 from ship_deploy.frames import stretch
-from ship_deploy.thermal import Thermal
+from ship_deploy.thermal import DeadPixels, Thermal
 
 RATE = 25  # frames per second
 FLICKER = 6.0  # grey levels that the background's mean may jump from one frame to the next

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ship_deploy.dead_pixels import DeadPixels
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames, scale
+from ship_deploy.thermal.dead_pixels import DeadPixels
 
 NEW_SCENE = 0.5  # of the frame black or white by the old limits: they say nothing of this one
 FLAT = 1e-3  # counts or degrees: a span that no scene has

@@ -13,9 +13,9 @@ import pytest
 
 from ship_deploy import UserError
 from ship_deploy.artifact import Artifact
+from ship_deploy.cuda.gpu import Gpu
 from ship_deploy.engines import cache, passport
 from ship_deploy.engines.builder import Built
-from ship_deploy.engines.gpu import Gpu
 from ship_deploy.engines.passport import (
     Passport,
     passport_path,

@@ -9,10 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.console import Console
-
 from ship_deploy import console
-from ship_deploy.dead_pixels import read_dead_pixels
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import read_calibration
@@ -24,11 +21,9 @@ from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
 from ship_deploy.streams.statistics import SourceStatistics, Statistics
-from ship_deploy.thermal import Thermal
+from ship_deploy.thermal import Thermal, read_dead_pixels
 
 PATIENCE = 0.7  # seconds that a frame under way is waited for when the command is interrupted
-
-_console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def stream(
@@ -81,11 +76,11 @@ def stream(
         server = Server(serve, pipeline.statistics, engine)
         outputs.append(server)
         open_to = "" if server.local else ", for everybody in the network"
-        _console.print(f"Live at {server.url}{open_to}")
+        console.ERR.print(f"Live at {server.url}{open_to}")
     run = _Run(pipeline, outputs)
     interrupt: BaseException | None = None
     try:
-        with pipeline, _console.status("Connecting") as status:
+        with pipeline, console.ERR.status("Connecting") as status:
             run.start()
             while not run.finished.wait(0.5):
                 status.update(_summary(pipeline.statistics()))
@@ -109,7 +104,7 @@ class _Log(logging.Handler):
     """What the pipeline has to say, a line each, above the status."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _console.print(time.strftime("%H:%M:%S"), record.getMessage(), markup=False)
+        console.ERR.print(time.strftime("%H:%M:%S"), record.getMessage(), markup=False)
 
 
 class _Run(threading.Thread):
@@ -171,4 +166,4 @@ def _print_account(now: Statistics) -> None:
     if now.offset is not None:
         drift = "" if now.drift is None else f", drifting by {now.drift * 1e6:.0f} us a second"
         lines.append(f"infrared lies {now.offset * 1000:+.1f} ms after visible{drift}")
-    _console.print("\n".join(lines))
+    console.ERR.print("\n".join(lines))

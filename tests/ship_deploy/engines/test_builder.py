@@ -13,10 +13,10 @@ import pytest
 
 from ship_deploy import UserError
 from ship_deploy.artifact import PRODUCER, Artifact, read_artifact, seal
-from ship_deploy.engines import builder, flavour, gpu, recipe
+from ship_deploy.cuda.gpu import Gpu
+from ship_deploy.engines import builder, flavour, recipe
 from ship_deploy.engines.builder import build_engine
 from ship_deploy.engines.flavour import Flavour, load
-from ship_deploy.engines.gpu import Gpu, find_gpu
 from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import make_recipe
 from ship_deploy.fuser import BUNDLED_MODEL
@@ -310,37 +310,3 @@ def test_an_old_tensorrt(monkeypatch):
     sys.modules["tensorrt"].__version__ = "10.3.0"
     with pytest.raises(UserError, match=r"tensorrt is 10\.3\.0, expected at least 10\.8"):
         load("tensorrt")
-
-
-def fake_runtime(monkeypatch, status: int, count: int, name: bytes = b"A board"):
-    runtime = SimpleNamespace(
-        cudaError_t=SimpleNamespace(cudaErrorInsufficientDriver=35),
-        cudaGetDeviceCount=lambda: (status, count),
-        cudaGetDeviceProperties=lambda d: (0, SimpleNamespace(name=name, major=8, minor=6)),
-        cudaDriverGetVersion=lambda: (0, 12080),
-    )
-    monkeypatch.setitem(sys.modules, "cuda.bindings", SimpleNamespace(runtime=runtime))
-
-
-def test_a_gpu_and_its_driver(monkeypatch):
-    fake_runtime(monkeypatch, 0, 2, b"NVIDIA RTX A2000\0\0")
-    assert find_gpu(1) == Gpu("NVIDIA RTX A2000", "8.6", "12.8")
-    with pytest.raises(UserError, match="there is no GPU 2; CUDA counts 2, from 0"):
-        find_gpu(2)
-
-
-@pytest.mark.parametrize(
-    ("status", "message"), [(35, r"no NVIDIA driver, .*\(CUDA error 35\)"), (100, "no NVIDIA GPU")]
-)
-def test_no_gpu(monkeypatch, status, message):
-    fake_runtime(monkeypatch, status, 0)
-    with pytest.raises(UserError, match=message):
-        gpu.find_gpu()
-
-
-def test_no_cuda_python(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
-    with pytest.raises(
-        UserError, match=r"cuda-python is not installed: pip install 'ship-deploy\["
-    ):
-        gpu.find_gpu()

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.dead_pixels import DeadPixels, find_dead_pixels, map_dead_pixels, read_dead_pixels
-from ship_deploy.images import read_infrared, write_png
+from ship_deploy.images import write_png
+from ship_deploy.thermal import DeadPixels, find_dead_pixels, read_dead_pixels
 from training.scenes import render
 
 SIZE = (60, 80)
@@ -80,39 +80,6 @@ def test_a_known_neighbourhood():
 def test_a_region_without_living_neighbours():
     with pytest.raises(UserError, match="too many dead pixels around"):
         DeadPixels(np.ones((20, 20), bool))
-
-
-def test_a_folder_of_frames_into_a_map(tmp_path, frames, capsys):
-    (tmp_path / "frames").mkdir()
-    for number, frame in enumerate(frames):
-        broken = frame.copy()
-        broken[10, 20] = 0
-        write_png(tmp_path / "frames" / f"{number}.png", broken)
-    output = tmp_path / "new" / "dead.png"
-    map_dead_pixels(tmp_path / "frames", output)
-    said = capsys.readouterr()
-    assert said.out.strip() == str(output) and "dead pixels of 4800" in said.err
-    found = read_infrared(output)
-    assert found[10, 20] == 255 and np.count_nonzero(found) <= 2
-
-
-@pytest.mark.parametrize(
-    ("folder", "output", "message"),
-    [
-        ("none", "dead.png", "none: no such folder"),
-        (".", "new/dead.png", "no images in it"),
-        ("frames", "dead.jpg", r"dead\.jpg: maps are written as \.png"),
-        ("frames", "frames/dead.png", "would be one of the images"),
-        ("frames", "dead.png", "the images are of different sizes"),
-    ],
-)
-def test_maps_that_cannot_be_made(tmp_path, frames, folder, output, message):
-    (tmp_path / "frames").mkdir()
-    for number, frame in enumerate((*frames, frames[0][1:])):
-        write_png(tmp_path / "frames" / f"{number}.png", frame)
-    with pytest.raises(UserError, match=message):
-        map_dead_pixels(tmp_path / folder, tmp_path / output)
-    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
 
 
 def test_a_map_from_a_file(tmp_path, mask):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.calibrating import calibrate_files
-from ship_deploy.fusing import fuse_files
+from ship_deploy.commands.calibrate import calibrate_files
+from ship_deploy.commands.fuse import fuse_files
 from ship_deploy.geometry.calibration import Calibration, read_calibration, write_calibration
 from ship_deploy.images import write_png
 from training.scenes import render
