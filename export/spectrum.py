@@ -18,25 +18,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import onnx
-import torch
 from onnxscript import opset20 as op
-from torch import Tensor
 
 LARGEST_FACTOR = 64  # candidates for n1: enough for 4096 rows or columns, beyond that n2 grows
-
-
-@torch.library.custom_op("ship_deploy::circular_convolution", mutates_args=())
-def circular_convolution(x: Tensor, y: Tensor) -> Tensor:
-    """Circular convolution of each channel of x with that of y over the frame, (N, C, H, W)."""
-    return torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(y), s=x.shape[-2:])
-
-
-@circular_convolution.register_fake
-def _(x: Tensor, y: Tensor) -> Tensor:
-    return torch.empty_like(x)
-
-
-OPERATOR = torch.ops.ship_deploy.circular_convolution.default
 
 
 def _ints(*values: int) -> Any:

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from export.spectrum import OPERATOR, circular_convolution, circular_convolution_onnx
+from export.spectrum import circular_convolution_onnx
+from training.layers.spectrum import OPERATOR, circular_convolution
 
 
 class Convolution(nn.Module):
