@@ -15,13 +15,12 @@ from torch.export import Dim
 
 from export.fold import fold
 from export.precision import Precision, narrow
-from export.spectrum import circular_convolution_onnx
+from export.spectrum import TRANSLATIONS
 from ship_deploy import __version__
 from ship_deploy.artifact import PRODUCER, seal
 from ship_deploy.frames import SMALLEST
 from training.architecture import FusionNetwork
 from training.colour import fuse_frames
-from training.layers.spectrum import OPERATOR
 
 OPSET = 20
 TRACED_SIZE = (48, 80)  # height, width; only traced, any size works
@@ -113,7 +112,7 @@ def convert(
             input_names=list(names[: len(inputs)]),
             output_names=list(names[len(inputs) :]),
             dynamic_shapes=tuple(dynamic for _ in inputs),
-            custom_translation_table={OPERATOR: circular_convolution_onnx},
+            custom_translation_table=TRANSLATIONS,
         )
     model = program.model_proto
     _strip(model)

@@ -14,11 +14,13 @@ k = k1 + H1 * k2 along a column, w and j likewise along a row, c for (re, im). C
 k1 <= H1 / 2 is enough: K1 values of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx
 from onnxscript import opset20 as op
+
+from training.layers.spectrum import OPERATOR
 
 LARGEST_FACTOR = 64  # candidates for n1: enough for 4096 rows or columns, beyond that n2 grows
 
@@ -127,3 +129,7 @@ def circular_convolution_onnx(x: Any, y: Any) -> Any:
     z = op.MatMul(op.Transpose(column2, perm=[0, 2, 1]), z)
     z = op.Reshape(z, op.Concat(batch, op.Mul(k1, two), op.Mul(h2, width), axis=0))
     return op.Reshape(op.MatMul(inverse1, z), op.Shape(x))
+
+
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {OPERATOR: circular_convolution_onnx}
+"""What the exporter writes for our operators."""
