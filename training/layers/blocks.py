@@ -1,4 +1,4 @@
-"""Small parts that SHIP is made of: plain convolutions, the edge block, the norm over channels."""
+"""Small parts: plain convolutions, the edge block, the norm over channels, pooled attention."""
 
 import torch
 from torch import Tensor, nn

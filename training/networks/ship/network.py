@@ -5,10 +5,11 @@ graph that runs. C = `channels`, all features are (N, C, H, W).
 """
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from training.networks.invertible import InvertibleBlock
-from training.networks.layers import (
+from training.architecture import FusionNetwork
+from training.layers.blocks import (
     ChannelNorm,
     EdgeBlock,
     FrameMean,
@@ -17,6 +18,8 @@ from training.networks.layers import (
     conv3x3,
     refinement,
 )
+from training.layers.invertible import InvertibleBlock
+from training.layers.spectrum import CircularConvolution
 
 
 class FeatureExtractor(nn.Module):
@@ -30,20 +33,6 @@ class FeatureExtractor(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.edge2(self.edge1(self.lift(x)))
-
-
-class CircularConvolution(nn.Module):
-    """Each channel of one feature map convolved with that of the other, over the whole frame.
-
-    The product of the spectra: every pixel meets every other one, which is what the paper's global
-    spatial interaction stands on. FP32 at least: the DC term is H * W * mean, beyond FP16's range.
-    """
-
-    def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
-        dtype = torch.promote_types(visible.dtype, torch.float32)
-        with torch.autocast(visible.device.type, enabled=False):
-            spectrum = torch.fft.rfft2(visible.to(dtype)) * torch.fft.rfft2(infrared.to(dtype))
-            return torch.fft.irfft2(spectrum, s=visible.shape[-2:])
 
 
 class SpatialInteraction(nn.Module):
@@ -105,7 +94,7 @@ class Interaction(nn.Module):
         return self.channel(visible, infrared), infrared
 
 
-class SHIP(nn.Module):
+class SHIP(FusionNetwork):
     """Fuses a visible and an infrared frame.
 
     Args:
@@ -114,7 +103,9 @@ class SHIP(nn.Module):
         orders: local products in each spatial and each channel interaction (3 in the paper).
     """
 
-    def __init__(self, channels: int = 16, interactions: int = 3, orders: int = 3) -> None:
+    def __init__(
+        self, channels: PositiveInt = 16, interactions: PositiveInt = 3, orders: PositiveInt = 3
+    ) -> None:
         super().__init__()
         self.config = {"channels": channels, "interactions": interactions, "orders": orders}
         merged = interactions * channels

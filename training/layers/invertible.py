@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks.layers import conv3x3
+from training.layers.blocks import conv3x3
 
 
 class HalfInstanceNorm(nn.Module):
