@@ -5,13 +5,13 @@ from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from training.scenes import sensors
 from training.scenes.canvas import Camera, Canvas, Colour, Light, noise
 from training.scenes.figures import LENGTH, Car, Lamp
 from training.scenes.houses import House, erect
-from training.scenes.kinds import CONDITIONS, Backdrop, Conditions, Hard
+from training.scenes.kinds import CONDITIONS, HARD, Backdrop, Conditions, Hard
 from training.scenes.living import Beast, Clothes, Rider, Walker
 from training.scenes.scenery import (
     SNOW,
@@ -78,20 +78,20 @@ class Stage(NamedTuple):
     far: float
     ground: float  # its warmth
     winter: bool
+    lean: float | None  # metres to the right of a shadow's tip, per metre of height, in the sun
 
 
 def draw_hard(kind: Hard, seed: int, height: int, width: int) -> Scene:
     """Draw a scene of one kind; see `training.scenes.scene`."""
-    rng = np.random.default_rng((seed, 1))
+    rng = np.random.default_rng((seed, 1 + HARD.index(kind)))
     conditions = CONDITIONS[kind]
     stage, items = furnish(conditions, rng, height, width)
     canvas = stage.canvas
-    lean = rng.uniform(-1.2, 1.2) if canvas.light.sky[0] > 1 and rng.random() < 0.6 else None
     covers: list[NDArray[np.bool_]] = []
     targets: list[tuple[TargetKind, int]] = []
     for item in sorted(items, key=lambda item: -item.z):
-        if lean is not None and item.tall < 3:
-            cast_shadow(canvas, item, lean)
+        if item.target:
+            cast_shadow(canvas, item, stage.lean)
         cover = stamp(canvas, item, rng)
         for hidden in covers:
             hidden &= ~cover
@@ -102,7 +102,7 @@ def draw_hard(kind: Hard, seed: int, height: int, width: int) -> Scene:
         blow_smoke(canvas.pixels, rng, canvas.light.sky)
     grain, pattern, glare = rng.uniform(
         *np.transpose((conditions.grain, conditions.pattern, conditions.glare))
-    )
+    ).tolist()
     return plain(
         Scene(
             sensors.exposed(canvas.pixels[..., :3], rng, grain, glare),
@@ -130,7 +130,8 @@ def stamp(canvas: Canvas, item: Item, rng: np.random.Generator) -> NDArray[np.bo
     right, bottom = np.clip(np.ceil(corners.max(0)) + 2, 0, (width, height)).astype(int).tolist()
     if right - left < 2 or bottom - top < 2:
         return cover
-    scale = 3 if (right - left) * (bottom - top) < 20_000 else 2
+    area = (right - left) * (bottom - top) / (height * width)
+    scale = 3 if area < 0.04 else 2 if area < 0.2 else 1
     part = canvas.pixels[top:bottom, left:right]
     size = ((right - left) * scale, (bottom - top) * scale)
     pixels = cv2.resize(part, size, interpolation=cv2.INTER_NEAREST)
@@ -147,33 +148,47 @@ def stamp(canvas: Canvas, item: Item, rng: np.random.Generator) -> NDArray[np.bo
     if item.target:  # folds, dirt, light from one side
         folds = noise(rng, labels.shape, item.tall * 7, item.half * 9)
         aside = np.linspace(-1, 1, size[0], dtype=np.float32) * np.float32(rng.uniform(-0.3, 0.3))
-        tone = np.clip(1 + 0.13 * folds + aside, 0.3, 2)
+        soft = 0.05 if item.target == "vehicle" else 0.14  # sheet metal has no folds
         painted = labels > 0
-        pixels[..., :3][painted] *= tone[painted][:, None]
-        pixels[..., 3][painted] += 0.02 * item.heat[1] * folds[painted]
+        pixels[painted, :3] *= np.clip(1 + soft * folds + aside, 0.3, 2)[painted][:, None]
+        pixels[painted, 3] += 0.15 * soft * item.heat[1] * folds[painted]
     part[:] = cv2.resize(pixels, part.shape[1::-1], interpolation=cv2.INTER_AREA)
     share = cv2.resize(labels.astype(np.float32), part.shape[1::-1], interpolation=cv2.INTER_AREA)
     cover[top:bottom, left:right] = share >= 0.5
     return cover
 
 
-def cast_shadow(canvas: Canvas, item: Item, lean: float) -> None:
-    """Darken the ground where an item keeps the sun away; the infrared frame shows it faintly."""
-    x, z, half, tip, back = item.x, item.z, 0.7 * item.half, lean * item.tall, 0.5 * item.tall
-    end = item.z + item.deep + back
-    ground = (
-        (x - half, 0, z),
-        (x + half, 0, z),
-        (x + half + tip, 0, end),
-        (x - half + tip, 0, end),
-    )
+def darken(canvas: Canvas, ground: ArrayLike, share: float) -> None:
+    """Keep a share of the light off a patch of ground (n, 3), which is then a little cooler."""
     corners = np.round(canvas.camera.project(ground) * 16).astype(np.int32)
     mask = np.zeros(canvas.pixels.shape[:2], np.uint8)
     cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, 4)
-    x0, y0, wide, tall = cv2.boundingRect(mask)
-    box = np.s_[y0 : y0 + tall, x0 : x0 + wide]
-    share = mask[box][..., None] / np.float32(255)
-    canvas.pixels[box] *= 1 - share * np.float32((0.5, 0.55, 0.6, 0.04))
+    x, y, wide, tall = cv2.boundingRect(mask)
+    if not wide:
+        return
+    rim = max(1, min(wide, tall) // 6)
+    top, left = max(0, y - rim), max(0, x - rim)
+    box = np.s_[top : y + tall + rim, left : x + wide + rim]
+    depth = cv2.GaussianBlur(mask[box], (0, 0), rim / 2)[..., None] / np.float32(255)
+    canvas.pixels[box] *= 1 - depth * np.float32((share, share, share, 0.03))
+
+
+def cast_shadow(canvas: Canvas, item: Item, lean: float | None) -> None:
+    """Darken the ground under an item, and where it keeps the sun away."""
+    x, z, half = item.x, item.z, item.half
+    share = 0.75 * float(np.exp(-z / np.min(canvas.clear)))
+    angles = np.linspace(0, 2 * np.pi, 17)[:-1]
+    ring = np.stack([0.6 * half * np.cos(angles), 0 * angles, 0.16 * np.sin(angles)], -1)
+    darken(canvas, ring + np.array((x, 0, z)), share if not item.deep else 0.2 * share)
+    if lean is not None:
+        tip, back = lean * item.tall, 0.4 * item.tall
+        flat = ((-0.2, 0), (0.2, 0), (0.45, 0.6), (0.25, 1), (-0.25, 1), (-0.45, 0.6))
+        if item.deep:
+            flat = ((-0.8, 0), (0.8, 0), (0.8, 0.5), (0.6, 1), (-0.6, 1), (-0.8, 0.5))
+        ground = [
+            (x + half * across + tip * up, 0, z + up * (item.deep + back)) for across, up in flat
+        ]
+        darken(canvas, ground, 0.7 * share)
 
 
 def furnish(
@@ -197,7 +212,7 @@ def furnish(
     far = rng.uniform(11, 20) if backdrop == "wall" else 34.0
     sky, cover, warmth = rng.uniform(
         *np.transpose((conditions.sky, conditions.cover, conditions.ground))
-    )
+    ).tolist()
 
     cars = place_cars(conditions, rng, camera, width, middle, half, far)
     lamps = []
@@ -240,7 +255,8 @@ def furnish(
         paint = (0.10, 0.11, 0.10) if snow else (0.045, 0.075, 0.06)
         paint_hills(canvas, rng, distance, high * rng.uniform(0.5, 1.1), paint, warmth - 0.04)
     paint_ground(canvas, rng, road, verge, warmth, middle, half, marked)
-    stage = Stage(conditions, canvas, rng, backdrop, middle, half, edge, far, warmth, snow)
+    lean = float(rng.choice((-1, 1)) * rng.uniform(0.4, 1.5)) if sky > 1 and cover < 0.5 else None
+    stage = Stage(conditions, canvas, rng, backdrop, middle, half, edge, far, warmth, snow, lean)
     items = [
         Item(lamp, None, lamp.x + lamp.reach / 2, lamp.z, 1.4, 7.8, heat=(warmth - 0.25, 1))
         for lamp in lamps
@@ -263,7 +279,7 @@ def raise_backdrop(stage: Stage, width: int) -> list[Item]:
             min(left[1], right[1]),
             float(np.hypot(right[0] - left[0], right[1] - left[1])),
         )
-        built = House(rng, length, height, min(1.1 * camera.focal / near, 42))
+        built = House(rng, length, height, min(camera.focal / near, 32))
         if front:
             built.front()
         built.own[..., 3] = wall + 0.7 * (built.own[..., 3] - 0.25)
@@ -301,17 +317,16 @@ def raise_backdrop(stage: Stage, width: int) -> list[Item]:
                     x, z, foot, wide, tall, wall - rng.uniform(0, 0.03), int(rng.integers(1 << 31))
                 )
                 items.append(Item(board, None, x + wide / 2, z, wide / 2, foot + tall))
-    count = {"trees": 4, "open": 1, "street": 0, "wall": 0}[stage.backdrop]
-    for slot in rng.permutation(np.linspace(0.08, 0.92, 4))[:count]:
-        z = rng.uniform(9, 28)
-        x, tall = (slot * width - camera.x) * z / camera.focal, rng.uniform(5, 10)
+    count = {"trees": rng.integers(2, 5), "open": rng.integers(0, 2)}.get(stage.backdrop, 0)
+    for column in rng.permutation(np.linspace(0.02, 0.98, 5))[:count]:
+        z, tall = 9 * 3.2 ** rng.random(), rng.uniform(4, 11)
+        x = ((column + rng.uniform(-0.08, 0.08)) * width - camera.x) * z / camera.focal
         if abs(x - stage.middle) < stage.half + 0.5:
             x = stage.middle + np.sign(x - stage.middle) * (stage.half + 0.8)
-        leaves = None if stage.winter or rng.random() < 0.6 else LEAVES
-        tree = Tree(
-            x, z, tall, leaves, stage.ground - rng.uniform(0, 0.05), int(rng.integers(1 << 31))
-        )
-        items.append(Item(tree, None, x, z, 0.5 * tall, 1.1 * tall))
+        leaves = None if stage.winter or rng.random() < 0.5 else LEAVES
+        warmth = stage.ground - rng.uniform(0, 0.06)
+        tree = Tree(x, z, tall, leaves, warmth, int(rng.integers(1 << 31)))
+        items.append(Item(tree, None, x, z, 0.9 * tall, 1.5 * tall))
     return items
 
 
@@ -343,7 +358,7 @@ def place_cars(
 def warm_cars(stage: Stage, cars: list[Car]) -> list[Item]:
     """Cars as warm as the conditions have it."""
     span = 0.15 if stage.conditions.skin[1] < 0.57 else 1.0  # where all is as warm as the air
-    level = stage.ground + 0.02 - 0.3 * span
+    level = stage.ground - 0.33 * span
     return [
         Item(car, "vehicle", car.x, car.z, 1.15, 1.6, LENGTH + 0.3, (level, span)) for car in cars
     ]
@@ -352,7 +367,7 @@ def warm_cars(stage: Stage, cars: list[Car]) -> list[Item]:
 def place_living(stage: Stage, cars: list[Car], width: int) -> list[Item]:
     """People, cyclists and animals where nothing else stands, and some in front of headlights."""
     rng, camera, conditions = stage.rng, stage.canvas.camera, stage.conditions
-    coat, skin = rng.uniform(*np.transpose((conditions.coat, conditions.skin)))
+    coat, skin = rng.uniform(*np.transpose((conditions.coat, conditions.skin))).tolist()
     span = (skin - coat) / 0.29
     items: list[Item] = []
 
@@ -385,13 +400,15 @@ def place_living(stage: Stage, cars: list[Car], width: int) -> list[Item]:
             beast = Beast(x, z, size, legs, FURS[rng.integers(len(FURS))], facing or 1)
             items.append(Item(beast, "animal", x, z, size, 1.6 * size, heat=heat))
 
+    height = len(stage.canvas.pixels)
+    near = max(5.0, camera.focal * (camera.eye - 0.4) / (height - camera.y))  # knees in the frame
     if conditions.glare[0] > 2:
         for car in [car for car in cars if car.running and car.coming][:2]:
             for _ in range(2):
                 add(car.x + rng.uniform(-1.5, 1.5), car.z - rng.uniform(0.6, 2.5))
     for _ in range(rng.integers(conditions.people[0], conditions.people[1] + 1)):
         for _ in range(8):
-            z = 5 * (min(stage.far - 0.6, 30) / 5) ** rng.random()
+            z = near * (max(near + 1, min(stage.far - 0.6, 30)) / near) ** rng.random()
             x = (rng.uniform(0.06, 0.94) * width - camera.x) * z / camera.focal
             apart = all(abs(x / z - other.x / other.z) > 0.45 / z for other in items)
             off = all(abs(x - car.x) > 1.5 or not car.z - 0.5 < z < car.z + LENGTH for car in cars)

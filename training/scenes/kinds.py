@@ -91,7 +91,8 @@ CONDITIONS: dict[Hard, Conditions] = {
     "smoke": Conditions(smoke=True, cars=(0, 3), people=(4, 8)),
     "glare": Conditions(
         sky=NIGHT, cover=(0, 0.5), ground=(0.28, 0.40), wall=(0.25, 0.35), grounds=TARRED,
-        cars=(1, 3), running=1, glare=(2.5, 6), people=(4, 7), backdrops=("street", "trees", "open"),
+        cars=(1, 3), running=1, glare=(2.5, 6), people=(4, 7),
+        backdrops=("street", "trees", "open"),
     ),
     "noise": Conditions(
         sky=(0.010, 0.03), cover=(0, 0.6), ground=(0.28, 0.40), wall=(0.25, 0.35), dark=True,
