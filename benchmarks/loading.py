@@ -201,7 +201,7 @@ def _torch_function(candidate: Candidate, models: Models) -> Tensors:
 
 @contextmanager
 def _cudnn(precision: str) -> Iterator[None]:
-    """PyTorch at its best, kernels chosen by timing; but FP32 is FP32, which by default it is not."""
+    """PyTorch at its best, kernels chosen by timing; FP32 without TF32, which is its default."""
     cudnn: Any = torch.backends.cudnn
     before = cudnn.benchmark, cudnn.allow_tf32
     cudnn.benchmark, cudnn.allow_tf32 = True, precision == "tf32"

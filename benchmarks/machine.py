@@ -32,7 +32,7 @@ def describe() -> dict[str, Any]:
         "load": [round(load, 2) for load in os.getloadavg()],
         "gpu": _gpu(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        # Two packages bring the module, and both may be installed: the one that runs says so itself.
+        # Two packages bring the module, and both may be installed: the one that runs says so.
         "onnxruntime": str(import_module("onnxruntime").__version__),
         **{package: found for package in (*PACKAGES, *WHERE_THERE) if (found := _version(package))},
         "measured": datetime.now(timezone.utc).isoformat(timespec="minutes"),

@@ -17,8 +17,8 @@ _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CUDA_OPTIONS = {
     # On by default, it keeps 10 bits of the mantissa; what the model says is FP32 stays FP32.
     "use_tf32": "0",
-    # The default, EXHAUSTIVE, times kernels at the first frame of every size: that frame takes long,
-    # and which kernel wins, so which bits come out, differs from run to run.
+    # The default, EXHAUSTIVE, times kernels at the first frame of every size: that takes long, and
+    # which kernel wins, so which bits come out, differs from run to run.
     "cudnn_conv_algo_search": "HEURISTIC",
 }
 
@@ -59,7 +59,7 @@ class OnnxRuntime:
         said = ""
         if provider == _CUDA:
             settings = [(_CUDA, {"device_id": str(index), **_CUDA_OPTIONS})]
-            said = _preload(ort)
+            said = preload_cuda(ort)
         try:
             self._session = ort.InferenceSession(artifact.content, options, providers=settings)
         except Exception as error:  # its exception types are private and differ by version
@@ -91,7 +91,7 @@ class OnnxRuntime:
         return output
 
 
-def _preload(ort: Any) -> str:
+def preload_cuda(ort: Any) -> str:
     """Load CUDA and cuDNN from NVIDIA's wheels, where nothing else in the process has done so.
 
     Returns:
