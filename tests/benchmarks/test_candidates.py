@@ -88,7 +88,7 @@ def test_fp32_is_without_tf32_and_what_was_set_before_comes_back():
 
 
 def test_what_is_captured_copies_nothing_from_the_host(made):
-    """On a device without values every copy from the host shows: the unfolded network makes four."""
+    """On a device without values copies from the host show; the unfolded network makes some."""
     network = fold(load_network(made.checkpoint)).to("meta")
     frames = (torch.empty(shape, dtype=torch.uint8, device="meta") for shape in SHAPES)
     with torch.inference_mode(), HostTensors() as seen:
