@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from benchmarks import device, machine, probes, record
 from benchmarks.candidates import BASELINES, FOR_FIDELITY, FOR_LATENCY, Candidate
 from benchmarks.fidelity import measure as fidelity
@@ -52,7 +54,7 @@ class Steps:
             return isolated(work, *arguments, seconds=min(left, most))
         except UserError as error:
             self.problems[name] = str(error)
-            self._say(str(error))
+            self._say(escape(str(error)))
             return None
         finally:
             self._after()
@@ -98,11 +100,14 @@ def run(
     }
 
     def write() -> str:
+        built = [b for b in models.builds() if b["graph"] == Graph.FRAMES.value]
+        if gpu is not None:  # not those that came in the folder
+            built = [b for b in built if b["compute_capabilities"] == [gpu.compute_capability]]
         folders = [*map(_text, sizes), *(f"compile-{p}" for p in PRECISIONS)]
         timed = [_read(details / folder / "latency.json") for folder in folders]
         content.update(
             minutes=(time.perf_counter() - begun) / 60,
-            builds=[b for b in models.builds() if b["graph"] == Graph.FRAMES.value],
+            builds=built,
             problems=steps.problems,
             fidelity=_read(details / "fidelity.json"),
             latency=_joined([found for found in timed if found]),
@@ -112,8 +117,9 @@ def run(
         return table
 
     steps = Steps(say, write, deadline)
+    gpu = None
     try:
-        find_gpu()
+        gpu = find_gpu()
     except UserError as error:
         steps.problems["GPU"] = str(error)
         for flavour in MODULES:
@@ -153,8 +159,10 @@ def run(
     for precision in PRECISIONS:  # at one size, since every size is compiled anew
         pair = [BASELINES["cuda"], Candidate("compile", "cuda", precision)]
         folder = details / f"compile-{precision}"
-        options = (sizes[:1], rounds, [], deadline - 5)
-        steps.do(f"torch.compile, {precision.upper()}", latency.run, models, pair, folder, *options)
+        steps.do(
+            f"torch.compile, {precision.upper()}",
+            *(latency.run, models, pair, folder, sizes[:1], rounds, (), deadline - 5),
+        )
     for precision in PRECISIONS:
         name = f"cuDNN's kernels in ONNX Runtime, {precision.upper()}"
         found = steps.do(name, probes.try_searches, models.onnx(precision), sizes[0], most=A_PROBE)

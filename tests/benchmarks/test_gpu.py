@@ -10,6 +10,7 @@ from benchmarks.gpu import run, tabulate
 from benchmarks.isolated import isolated
 from benchmarks.latency import measure as latency
 from ship_deploy import UserError
+from ship_deploy.cuda.gpu import Gpu
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_without_a_gpu_it_builds_and_says_what_did_not_run(made, tmp_path, no_gp
 @pytest.fixture
 def gpu_here(monkeypatch, at_once):
     """As if there were a GPU: what needs one fails, in the words of its library."""
-    monkeypatch.setattr(gpu, "find_gpu", lambda: None)
+    monkeypatch.setattr(gpu, "find_gpu", lambda: Gpu("Stand-in", "9.0", "13.0"))
 
 
 def test_with_a_gpu_what_fails_is_said_and_the_rest_goes_on(made, tmp_path, no_gpu, gpu_here):
