@@ -79,7 +79,7 @@ def _search(model: Path, search: str, size: Size) -> dict[str, Any]:
     preload_cuda(ort)
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    settings = {"device_id": "0", "use_tf32": "0", "cudnn_conv_algo_search": search}
+    settings = {"use_tf32": "0", "cudnn_conv_algo_search": search}
     providers = [("CUDAExecutionProvider", settings)]
     visible, infrared = render(0, *size)
     feeds = {"visible": visible[None], "infrared": infrared[None]}

@@ -58,7 +58,9 @@ class OnnxRuntime:
         settings: list[Any] = [_CPU]
         said = ""
         if provider == _CUDA:
-            settings = [(_CUDA, {"device_id": str(index), **_CUDA_OPTIONS})]
+            # Naming device 0, which is the default, makes ONNX Runtime 1.26 to 1.31 print a warning.
+            chosen = {"device_id": str(index)} if index else {}
+            settings = [(_CUDA, chosen | _CUDA_OPTIONS)]
             said = preload_cuda(ort)
         try:
             self._session = ort.InferenceSession(artifact.content, options, providers=settings)

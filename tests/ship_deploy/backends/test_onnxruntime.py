@@ -55,6 +55,14 @@ def test_fp32_stays_fp32_and_the_same_kernels_are_chosen_every_time(model, monke
     assert capsys.readouterr().out == ""
 
 
+def test_the_first_device_is_not_named(model, monkeypatch):
+    """ONNX Runtime 1.26 to 1.31 would print a warning."""
+    notes = Notes(starts=True)
+    monkeypatch.setitem(sys.modules, "onnxruntime", notes)
+    Fuser(model, device="cuda")
+    assert notes.providers[0][1].keys() == {"use_tf32", "cudnn_conv_algo_search"}
+
+
 def test_what_was_not_found_is_said_if_cuda_does_not_start(model, monkeypatch):
     notes = Notes(starts=False, printed="Failed to load libcublas.so.13: no such file")
     monkeypatch.setitem(sys.modules, "onnxruntime", notes)
