@@ -58,7 +58,7 @@ class OnnxRuntime:
         settings: list[Any] = [_CPU]
         said = ""
         if provider == _CUDA:
-            # Naming device 0, which is the default, makes ONNX Runtime 1.26 to 1.31 print a warning.
+            # Device 0 is the default; to name it makes ONNX Runtime 1.26 to 1.31 print a warning.
             chosen = {"device_id": str(index)} if index else {}
             settings = [(_CUDA, chosen | _CUDA_OPTIONS)]
             said = preload_cuda(ort)
