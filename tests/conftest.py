@@ -18,10 +18,10 @@ from ship_deploy import Fuser, UserError
 from ship_deploy.cuda.gpu import find_gpu
 from training.checkpoints import save_network
 from training.colour import fuse_frames
+from training.data_folder import VARIABLE, data_folder
 from training.networks import SHIP
 from training.scenes import render
 
-SHARED = Path(__file__).parents[2] / "shared"
 ENGINES = ("onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx", "cuda-python", "pycuda")
 
 
@@ -38,17 +38,17 @@ def pytest_report_header() -> list[str]:
         + ", ".join(map(found, ("torch", "onnx", "onnxscript", "numpy", "opencv-python"))),
         "engines: " + ", ".join(map(found, ENGINES)),
         f"devices: ONNX Runtime providers {providers}, CUDA in torch: {torch.cuda.is_available()}",
-        f"data: {SHARED if SHARED.is_dir() else 'no ../shared'}, "
-        f"browser: {shutil.which('chromium') or 'none'}",
+        f"data: {data_folder() or f'no {VARIABLE}'}, browser: {shutil.which('chromium') or 'none'}",
     ]
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Golden data, the authors' checkpoint and real pairs, which do not live in the repository."""
-    if not SHARED.is_dir():
-        pytest.skip("needs ../shared: golden data and the authors' checkpoint")
-    return SHARED
+    folder = data_folder()
+    if folder is None:
+        pytest.skip(f"needs {VARIABLE}: a folder with golden data and the authors' checkpoint")
+    return folder
 
 
 @pytest.fixture(scope="session")
