@@ -1,4 +1,4 @@
-"""The recipe of a training run: YAML and `section.key=value` overrides into checked settings."""
+"""The config of a training run: YAML and `section.key=value` overrides into checked settings."""
 
 import difflib
 import inspect
@@ -121,7 +121,7 @@ class Run(Section):
 
 
 class Config(Section):
-    """A whole recipe."""
+    """All settings of a run."""
 
     run: Run
     data: Data
@@ -183,7 +183,7 @@ def network_section(settings: dict[str, Any]) -> type[Network]:
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
-    """Read a recipe.
+    """Read a config.
 
     Args:
         path: YAML file with the sections of `Config`.

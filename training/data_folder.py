@@ -12,7 +12,7 @@ VARIABLE = "SHIP_DEPLOY_DATA"
 
 
 def data_folder() -> Path | None:
-    """The folder that holds `data/`, `golden/` and `checkpoints/`; None if the variable is not set."""
+    """The folder that holds `data/`, `golden/`, `checkpoints/`; None if there is no variable."""
     text = os.environ.get(VARIABLE)
     return Path(text).resolve() if text else None
 

@@ -1,4 +1,4 @@
-"""Reading recipes: what is accepted, and how a mistake is named."""
+"""Reading configs: what is accepted, and how a mistake is named."""
 
 import json
 import re
