@@ -31,7 +31,7 @@ from training.validation import Validation
 
 
 class Fusion(LightningModule):
-    """The network with its loss. Batches are those of `training.crops`, (N, 4, H, W) uint8.
+    """The network with its loss. Batches are those of `training.crops`, (N, 5, H, W) uint8.
 
     Raises:
         UserError: `run.weights` cannot be used.
@@ -46,8 +46,8 @@ class Fusion(LightningModule):
 
     @override
     def training_step(self, batch: Tensor, _: int) -> Tensor:
-        visible, infrared, saliency, seen = (batch.float() / 255).split(1, dim=1)
-        _, raw = self.network(visible, seen)
+        visible, infrared, saliency, *seen = (batch.float() / 255).split(1, dim=1)
+        _, raw = self.network(*seen)
         with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
             terms = fusion_losses(raw.float(), visible, infrared, saliency, self.config.loss)
         loss = torch.stack(list(terms.values())).sum()
