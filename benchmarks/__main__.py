@@ -1,18 +1,19 @@
 """`python -m benchmarks COMMAND ... -o DIR`; a function here is a command, a file its work."""
 
 import logging
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 
 from ship_deploy import console
+from ship_deploy.console import ERR, OUT
+from ship_deploy.engines.profile import parse_size
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL
 
@@ -38,7 +39,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=console.EPILOG,
 )
-_steps = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="folder for all that is written")]
 Checkpoint = Annotated[Path, typer.Option(help=".safetensors or .pth; the shipped one by default")]
@@ -70,13 +70,13 @@ def latency(
     """Time one frame in all engines of a device, in turns, against PyTorch. Leave it alone."""
     if device not in ("cpu", "cuda"):
         raise typer.BadParameter(f"device is {device!r}, expected cpu or cuda")
-    sizes = [_size(text) for text in size]
+    sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
         from benchmarks.latency.measure import run
 
         chosen = choose(candidate, FOR_LATENCY[device])
-        Console().print(Markdown(run(made, chosen, output, sizes, rounds)))
+        _show(run(made, chosen, output, sizes, rounds))
 
 
 @app.command()
@@ -90,13 +90,13 @@ def scaling(
     models: Folder = None,
 ) -> None:
     """Time and memory by size and by batch, with a plot. Leave the machine alone."""
-    sizes = [_size(text) for text in size]
+    sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
         from benchmarks.latency.scaling import run
 
         chosen = choose(candidate, [c for some in FOR_LATENCY.values() for c in some])
-        Console().print(Markdown(run(made, chosen, output, sizes, batch, _size(batch_size))))
+        _show(run(made, chosen, output, sizes, batch, parse_size("--batch-size", batch_size)))
 
 
 @app.command()
@@ -115,7 +115,7 @@ def fidelity(
         from benchmarks.fidelity.measure import run
 
         chosen = choose(candidate, FOR_FIDELITY)
-        Console().print(Markdown(run(folder, chosen, data, output, limit, made)))
+        _show(run(folder, chosen, data, output, limit, made))
 
 
 @app.command()
@@ -130,7 +130,7 @@ def layers(
     ] = None,
 ) -> None:
     """Find the first layer of a graph that drifts away from the FP32 network."""
-    with _steps.status("Importing, exporting, comparing"):
+    with ERR.status("Importing, exporting, comparing"):
         from benchmarks.candidates import FOR_FIDELITY, choose
         from benchmarks.fidelity.layers import run
         from benchmarks.pairs import real_pairs
@@ -141,7 +141,7 @@ def layers(
             raise UserError(f"{data}: no pair is called {pair}")
         bound = limit or DRIFT[chosen.precision]
         table = run(checkpoint, chosen, found[0], output, bound)
-    Console().print(Markdown(table))
+    _show(table)
 
 
 @app.command()
@@ -154,7 +154,7 @@ def narrowing(
     """Measure what each part costs in FP16, in dB and in bytes, on crops of real frames."""
     from benchmarks.fidelity.narrowing import run
 
-    Console().print(Markdown(run(checkpoint, data, output, limit)))
+    _show(run(checkpoint, data, output, limit))
 
 
 @app.command()
@@ -172,12 +172,12 @@ def gpu(
     models: Folder = None,
 ) -> None:
     """Build engines, verify them, time them: all that there is to do on a GPU, unattended."""
-    sizes = [_size(text) for text in size]
+    sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.gpu import run
 
-        table = run(made, data, output, sizes, rounds, minutes, _steps.print)
-        Console().print(Markdown(table))
+        table = run(made, data, output, sizes, rounds, minutes, ERR.print)
+        _show(table)
 
 
 @app.command()
@@ -205,13 +205,13 @@ def quality(
     ] = None,
 ) -> None:
     """Score fused pictures: methods x metrics, with a plot and a gallery. Goes on where it was."""
-    with Console(stderr=True).status("Importing torch and ONNX"):
+    with ERR.status("Importing torch and ONNX"):
         from benchmarks.quality import measure as quality
         from training.metrics import CONVENTIONS, METRICS
     for given, known in ((convention, CONVENTIONS), (gallery_by, METRICS)):
         if given not in known:
             raise typer.BadParameter(f"{given!r} is none of {', '.join(known)}")
-    Console().print(Markdown(quality.run(data, methods, output, convention, gallery_by, workers)))
+    _show(quality.run(data, methods, output, convention, gallery_by, workers))
 
 
 @app.command()
@@ -227,7 +227,7 @@ def panels(
     crops: Annotated[int, typer.Option(min=1)] = 10,
 ) -> None:
     """Draw crops around the strongest edges, enlarged, beside their sources: beads show there."""
-    with Console(stderr=True).status("Fusing"):
+    with ERR.status("Fusing"):
         from benchmarks.quality.panels import run
 
         run(data or [], methods, output, crops)
@@ -246,7 +246,7 @@ def training(
     """Time the steps of the training loop, against a plain loop in eager PyTorch."""
     from benchmarks.training_speed import run
 
-    Console().print(Markdown(run(output, precision, crop, batch, rounds)))
+    _show(run(output, precision, crop, batch, rounds))
 
 
 @app.command()
@@ -258,10 +258,10 @@ def stream(
     """Time what the pipeline adds to the network's time, at 30 Hz, and how fast it can go."""
     from benchmarks.streaming import overhead as stream
 
-    sizes = [_size(text) for text in size]
-    with _steps.status("Streaming; leave the machine alone"):
+    sizes = [parse_size("--size", text) for text in size]
+    with ERR.status("Streaming; leave the machine alone"):
         table = stream.run(output, sizes, frames)
-    Console().print(Markdown(table))
+    _show(table)
 
 
 @app.command()
@@ -274,15 +274,15 @@ def soak(
     from benchmarks.streaming import soak
 
     logging.getLogger("ship_deploy.streams").setLevel(logging.ERROR)  # it tells of every cut
-    with _steps.status("Soaking"):
-        table = soak.run(output, frames, *_size(size))
-    Console().print(Markdown(table))
+    with ERR.status("Soaking"):
+        table = soak.run(output, frames, *parse_size("--size", size))
+    _show(table)
 
 
 @app.command()
 def report() -> None:
     """Write the tables of README, model card and results anew, from the committed JSON."""
-    with _steps.status("Importing"):
+    with ERR.status("Importing"):
         from benchmarks.report import write
     for path in write():
         print(path)
@@ -291,7 +291,7 @@ def report() -> None:
 @contextmanager
 def _models(checkpoint: Path, folder: Path | None) -> "Iterator[Models]":
     """Where models and engines are put: a folder that stays, or one that goes."""
-    with _steps.status("Importing torch and ONNX"):
+    with ERR.status("Importing torch and ONNX"):
         from benchmarks.models import Models
     if folder is not None:
         yield Models(checkpoint, folder)
@@ -300,11 +300,11 @@ def _models(checkpoint: Path, folder: Path | None) -> "Iterator[Models]":
         yield Models(checkpoint, Path(temporary))
 
 
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not found:
-        raise UserError(f"size is {text!r}, expected HEIGHTxWIDTH, such as 480x640")
-    return int(found[1]), int(found[2])
+def _show(markdown: str) -> None:
+    """Print a result, laid out where its tables fit the terminal: else rich would cut words."""
+    rows = [line.split("|") for line in markdown.splitlines() if line.startswith("|")]
+    width = sum(max(map(len, cells)) for cells in zip_longest(*rows, fillvalue=""))
+    OUT.print(Markdown(markdown) if width <= OUT.width else markdown, soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def run(
     problems: dict[str, str] = {}
 
     def step(name: str, work: Callable[[], object]) -> None:
-        say(f"[bold]{name}[/]")
+        say(name)
         try:
             work()
         except Exception as error:  # of any library

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 
 from benchmarks import machine, record
 from benchmarks.candidates import BASELINES, Candidate
@@ -18,6 +17,7 @@ from benchmarks.latency import floor
 from benchmarks.latency.trial import attempt
 from benchmarks.loading import Fuse, load
 from benchmarks.models import Models, Size
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
@@ -118,7 +118,7 @@ def run(
         The Markdown table.
     """
     make_folder(output)
-    device, say = candidates[0].device, Console(stderr=True, highlight=False, soft_wrap=True).print
+    device = candidates[0].device
     rates: dict[str, floor.Rates] = {}
     results: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
@@ -126,7 +126,7 @@ def run(
         text, frames = f"{size[0]}x{size[1]}", render(0, *size)
         ready, on_device, row = {}, {}, {}
         for candidate in candidates:
-            say(f"{text}: {candidate.title}")
+            ERR.print(f"{text}: {candidate.title}")
             row[candidate.key] = entry = {"candidate": candidate.title, "size": text}
             try:
                 if candidate.key in failed:
@@ -153,7 +153,7 @@ def run(
         if ready:
             usual = BASELINES[device].key
             baseline = usual if usual in ready else next(iter(ready))
-            say(f"{text}: timing, {rounds} rounds")
+            ERR.print(f"{text}: timing, {rounds} rounds")
             for key, found in measure(ready, frames, rounds, baseline, on_device).items():
                 row[key] |= {"latency": asdict(found), "baseline": key == baseline}
         results += row.values()

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from rich.console import Console
 
 from benchmarks import machine, record
 from benchmarks.candidates import Candidate
 from benchmarks.drawing import COLOURS, clear, new_figure, style, svg
 from benchmarks.latency.trial import attempt
 from benchmarks.models import Models, Size
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 from training.checkpoints import digest
@@ -42,12 +42,11 @@ def run(
         The Markdown table.
     """
     make_folder(output)
-    say = Console(stderr=True, highlight=False, soft_wrap=True).print
     points: list[dict[str, Any]] = []
     for candidate in candidates:
         for size, batch in [*((s, None) for s in sizes), *((batch_size, b) for b in batches)]:
             point = {"candidate": candidate.title, "size": list(size), "batch": batch}
-            say(f"{candidate.title}: {_name(point)}")
+            ERR.print(f"{candidate.title}: {_name(point)}")
             try:
                 trial = attempt(candidate, models, size, calls, batch)
             except UserError as error:
