@@ -41,14 +41,21 @@ app = typer.Typer(
 )
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="folder for all that is written")]
-Checkpoint = Annotated[Path, typer.Option(help=".safetensors or .pth; the shipped one by default")]
+Checkpoint = Annotated[
+    Path, typer.Option(help=".safetensors or .pth", show_default="configs/ship.safetensors")
+]
 Data = Annotated[list[Path], typer.Argument(help="folders with visible/ and infrared/")]
-Sizes = Annotated[list[str], typer.Option(help="HEIGHTxWIDTH; may be given again")]
+Sizes = Annotated[list[str], typer.Option(help="HEIGHTxWIDTH of frames; may be given again")]
 Keys = Annotated[
-    list[str], typer.Option("--candidate", help="such as onnxruntime-cpu-fp32; may be given again")
+    list[str],
+    typer.Option(
+        "--candidate",
+        help="such as onnxruntime-cpu-fp32; may be given again",
+    ),
 ]
 Folder = Annotated[
-    Path | None, typer.Option("--models", help="keeps models and engines, for the next time")
+    Path | None,
+    typer.Option("--models", help="folder to keep models and engines in"),
 ]
 
 
@@ -64,10 +71,10 @@ def latency(
     size: Sizes = SIZES,
     candidate: Keys = ALL,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    rounds: Annotated[int, typer.Option(min=1, help="counted calls of each candidate")] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="timed calls of each candidate")] = 15,
     models: Folder = None,
 ) -> None:
-    """Time one frame in all engines of a device, in turns, against PyTorch. Leave it alone."""
+    """Time one frame in all engines of a device, in turns. Run nothing else meanwhile."""
     if device not in ("cpu", "cuda"):
         raise typer.BadParameter(f"device is {device!r}, expected cpu or cuda")
     sizes = [parse_size("--size", text) for text in size]
@@ -84,12 +91,14 @@ def scaling(
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = SCALES,
-    batch: Annotated[list[int], typer.Option(min=1, help="frames of a call")] = BATCHES,
+    batch: Annotated[
+        list[int], typer.Option(min=1, help="frames in a call; may be given again")
+    ] = BATCHES,
     batch_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames in batches")] = "256x320",
     candidate: Keys = RUNTIME,
     models: Folder = None,
 ) -> None:
-    """Time and memory by size and by batch, with a plot. Leave the machine alone."""
+    """Time and memory by size and by batch, with a plot. Run nothing else meanwhile."""
     sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
@@ -105,7 +114,7 @@ def fidelity(
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
     candidate: Keys = ALL,
-    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="pairs to take from each folder")] = None,
     made: Annotated[bool, typer.Option(help="made-up frames too: black, noise, full HD")] = True,
     models: Folder = None,
 ) -> None:
@@ -123,10 +132,13 @@ def layers(
     data: Annotated[Path, typer.Argument(help="folder with visible/ and infrared/")],
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
-    candidate: Annotated[str, typer.Option(help="what to look into")] = "onnxruntime-cpu-fp16",
-    pair: Annotated[str | None, typer.Option(help="name of the pair; the first by default")] = None,
+    candidate: Annotated[
+        str, typer.Option(help="the engine to look into")
+    ] = "onnxruntime-cpu-fp16",
+    pair: Annotated[str | None, typer.Option(help="name of a pair; by default the first")] = None,
     limit: Annotated[
-        float | None, typer.Option(help="relative error; by default 1e-4, or 1e-2 for FP16")
+        float | None,
+        typer.Option(help="relative error; by default 1e-4, or 1e-2 for FP16"),
     ] = None,
 ) -> None:
     """Find the first layer of a graph that drifts away from the FP32 network."""
@@ -149,7 +161,7 @@ def narrowing(
     data: Data,
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
-    limit: Annotated[int, typer.Option(min=1, help="pairs of each folder")] = 2,
+    limit: Annotated[int, typer.Option(min=1, help="pairs to take from each folder")] = 2,
 ) -> None:
     """Measure what each part costs in FP16, in dB and in bytes, on crops of real frames."""
     from benchmarks.fidelity.narrowing import run
@@ -165,13 +177,13 @@ def gpu(
     ] = NO_DATA,
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = GPU_SIZES,
-    rounds: Annotated[int, typer.Option(min=1, help="counted calls of each candidate")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="timed calls of each candidate")] = 100,
     minutes: Annotated[
-        float, typer.Option(help="after which nothing else is begun to be timed")
+        float, typer.Option(help="time after which no other candidate is timed")
     ] = 6,
     models: Folder = None,
 ) -> None:
-    """Build engines, verify them, time them: all that there is to do on a GPU, unattended."""
+    """Build engines, verify them and time them: all measurements on a GPU, unattended."""
     sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.gpu import run
@@ -194,17 +206,19 @@ def quality(
             metavar="[NAME=]METHOD",
             help="a baseline, 'baselines', a model (.onnx, .safetensors, .pth), or a folder of "
             "pictures named like the sources; may be given again",
+            show_default="baselines, bundled model",
         ),
     ] = METHODS,
     convention: Annotated[
-        str, typer.Option(help="of the metrics: cddfuse, as most published tables, or paper")
+        str,
+        typer.Option(help="definitions of the metrics: cddfuse or paper"),
     ] = "cddfuse",
     gallery_by: Annotated[str, typer.Option(help="the metric that orders the gallery")] = "Qabf",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+        int | None, typer.Option(min=1, help="processes, by default as many as cores")
     ] = None,
 ) -> None:
-    """Score fused pictures: methods x metrics, with a plot and a gallery. Goes on where it was."""
+    """Score fused pictures by all metrics, with a plot and a gallery. Resumes where it stopped."""
     with ERR.status("Importing torch and ONNX"):
         from benchmarks.quality import measure as quality
         from training.metrics import CONVENTIONS, METRICS
@@ -222,11 +236,18 @@ def panels(
         typer.Argument(metavar="[[NAME=]DATA...]", help="as for quality; drawn streets if none"),
     ] = None,
     methods: Annotated[
-        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
+        list[str],
+        typer.Option(
+            "--methods",
+            "-m",
+            metavar="[NAME=]METHOD",
+            help="as for quality",
+            show_default="bundled model",
+        ),
     ] = METHODS[1:],
-    crops: Annotated[int, typer.Option(min=1)] = 10,
+    crops: Annotated[int, typer.Option(min=1, help="pictures to draw")] = 10,
 ) -> None:
-    """Draw crops around the strongest edges, enlarged, beside their sources: beads show there."""
+    """Draw enlarged crops around the strongest edges, where edge beads show."""
     with ERR.status("Fusing"):
         from benchmarks.quality.panels import run
 
@@ -237,11 +258,11 @@ def panels(
 def training(
     output: Output,
     precision: Annotated[
-        list[str], typer.Option(help="of our loop; may be given again")
+        list[str], typer.Option(help="of the training loop; may be given again")
     ] = PRECISIONS,
     crop: Annotated[int, typer.Option(min=16, help="pixels, square")] = 128,
     batch: Annotated[int, typer.Option(min=1, help="crops of one step")] = 4,
-    rounds: Annotated[int, typer.Option(min=1, help="counted steps of each loop")] = 20,
+    rounds: Annotated[int, typer.Option(min=1, help="timed steps of each loop")] = 20,
 ) -> None:
     """Time the steps of the training loop, against a plain loop in eager PyTorch."""
     from benchmarks.training_speed import run
@@ -253,9 +274,9 @@ def training(
 def stream(
     output: Output,
     size: Sizes = STREAM_SIZES,
-    frames: Annotated[int, typer.Option(min=10, help="counted frames of each size")] = 600,
+    frames: Annotated[int, typer.Option(min=10, help="timed frames of each size")] = 600,
 ) -> None:
-    """Time what the pipeline adds to the network's time, at 30 Hz, and how fast it can go."""
+    """Time what the pipeline adds to the network's time at 30 Hz, and its highest rate."""
     from benchmarks.streaming import overhead as stream
 
     sizes = [parse_size("--size", text) for text in size]
@@ -267,10 +288,10 @@ def stream(
 @app.command()
 def soak(
     output: Output,
-    frames: Annotated[int, typer.Option(min=1000, help="results")] = 100_000,
+    frames: Annotated[int, typer.Option(min=1000, help="fused frames")] = 100_000,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of visible frames")] = "480x640",
 ) -> None:
-    """Stream for long, and fail if memory grows or a frame is unaccounted for."""
+    """Stream for hours; fail if memory grows or a frame is unaccounted for."""
     from benchmarks.streaming import soak
 
     logging.getLogger("ship_deploy.streams").setLevel(logging.ERROR)  # it tells of every cut
@@ -281,7 +302,7 @@ def soak(
 
 @app.command()
 def report() -> None:
-    """Write the tables of README, model card and results anew, from the committed JSON."""
+    """Rewrite the tables in README, model card and results from the committed JSON."""
     with ERR.status("Importing"):
         from benchmarks.report import write
     for path in write():

@@ -19,22 +19,22 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=c
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help=".safetensors, or the authors' .pth")],
+    checkpoint: Annotated[Path, typer.Argument(help=".safetensors, or a published .pth")],
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the models")],
-    height: Annotated[int | None, typer.Option(help="fix the height; any if not given")] = None,
-    width: Annotated[int | None, typer.Option(help="fix the width; any if not given")] = None,
+    height: Annotated[int | None, typer.Option(help="fixed height; any by default")] = None,
+    width: Annotated[int | None, typer.Option(help="fixed width; any by default")] = None,
     precision: Annotated[
-        list[str], typer.Option(help="fp32 or fp16; may be given again, for both")
+        list[str], typer.Option(help="fp32 or fp16; give it twice for both")
     ] = DEFAULT,
     engine: Annotated[
-        bool, typer.Option("--engine", help="build a TensorRT engine of each model too")
+        bool, typer.Option("--engine", help="also build a TensorRT engine of each model")
     ] = False,
 ) -> None:
     """Export a checkpoint to ONNX and verify the result against the reference network.
 
     Writes NAME.onnx (8-bit frames in, 8-bit frames out) and NAME.luminance.onnx (floats, for
     verification), and the same as NAME.fp16 in FP16. Writes nothing if any is out of tolerance.
-    With --engine also NAME.engine, for the sizes and GPUs that `ship-deploy build` takes unasked.
+    With --engine also NAME.engine, with the defaults of `ship-deploy build`.
     """
     if (height is None) != (width is None):
         raise typer.BadParameter("give both --height and --width, or neither")
