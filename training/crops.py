@@ -56,7 +56,7 @@ class Crops(Dataset[Tensor]):
         crop = frames[:, top : top + self.size, left : left + self.size]
         if rng.integers(2):
             crop = crop[:, :, ::-1]
-        luminance, infrared, saliency = np.rot90(crop, rng.integers(4), axes=(1, 2))
+        luminance, infrared, saliency = np.rot90(crop, int(rng.integers(4)), axes=(1, 2))
         infrared, seen = augment(infrared, self.augmentation, rng)
         return torch.from_numpy(np.stack([luminance, infrared, saliency, seen]))
 

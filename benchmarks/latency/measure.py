@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def measure(
     """
     work: dict[tuple[str, bool], Callable[[], object]] = {}
     for name, fuse in candidates.items():
-        work[name, False] = lambda fuse=fuse: fuse(*frames)
+        work[name, False] = partial(fuse, *frames)
         if name in on_device:
             work[name, True] = on_device[name]
     seconds: dict[tuple[str, bool], list[float]] = {key: [] for key in work}
@@ -124,10 +125,12 @@ def run(
     failed: dict[str, str] = {}
     for size in sizes:
         text, frames = f"{size[0]}x{size[1]}", render(0, *size)
-        ready, on_device, row = {}, {}, {}
+        ready, on_device = {}, {}
+        row: dict[str, dict[str, Any]] = {}
         for candidate in candidates:
             ERR.print(f"{text}: {candidate.title}")
-            row[candidate.key] = entry = {"candidate": candidate.title, "size": text}
+            entry: dict[str, Any] = {"candidate": candidate.title, "size": text}
+            row[candidate.key] = entry
             try:
                 if candidate.key in failed:
                     raise UserError(failed[candidate.key])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks import machine, record
@@ -121,7 +122,7 @@ def _lines(panel: Axes, content: dict[str, Any], batched: bool, quantity: str, t
             panel.plot(*zip(*found, strict=True), "o-", color=colour, markersize=3.5, label=name)
     panel.set_xscale("log", base=2)
     panel.set_yscale("log")
-    ticks = sorted({x for line in panel.lines for x in line.get_xdata()})
+    ticks = sorted({float(x) for line in panel.lines for x in np.asarray(line.get_xdata())})
     panel.set_xticks(ticks, [f"{x:.2g}" for x in ticks])
     panel.minorticks_off()
     panel.set_title(title)

@@ -295,13 +295,15 @@ def raise_backdrop(stage: Stage, width: int) -> list[Item]:
             start = max(
                 1.5, 0.8 * camera.focal * abs(x) / (camera.x if side < 0 else width - camera.x)
             )
-            walls, z = [], start
+            walls: list[tuple[tuple[float, float], tuple[float, float]]] = []
+            z = start
             while z < 70 and len(walls) < 3:
                 end = z + rng.uniform(9, 22)
                 walls.append(((x, z), (x, end)))
                 z = end + rng.choice((0, 0, 4))
             for near, end in reversed(walls):
-                house(*((near, end) if side < 0 else (end, near)), rng.uniform(5, 13), True)
+                left, right = (near, end) if side < 0 else (end, near)
+                house(left, right, rng.uniform(5, 13), True)
     elif stage.backdrop == "wall":
         reach = (0.65 * width) * stage.far / camera.focal
         left, right = -reach * rng.uniform(0.5, 1.2), reach * rng.uniform(0.7, 1.2)
