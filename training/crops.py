@@ -64,7 +64,7 @@ class Crops(Dataset[Tensor]):
             crop = np.stack([crop[0], self._cut(frames, moved)[1], crop[2]])
         if rng.integers(2):
             crop = crop[:, :, ::-1]
-        luminance, infrared, saliency = np.rot90(crop, rng.integers(4), axes=(1, 2))
+        luminance, infrared, saliency = np.rot90(crop, int(rng.integers(4)), axes=(1, 2))
         shown, seen = augment(luminance, infrared, self.augmentation, rng)
         return torch.from_numpy(np.stack([*shown, saliency, *seen]))
 

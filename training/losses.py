@@ -37,8 +37,8 @@ def fusion_losses(
     if loss.intensity:
         terms["intensity"] = loss.intensity * intensity(*sources)
     if loss.gradient:
-        form = published_gradient if loss.gradient_form == "published" else signed_gradient
-        terms["gradient"] = loss.gradient * form(*sources)
+        slopes = published_gradient if loss.gradient_form == "published" else signed_gradient
+        terms["gradient"] = loss.gradient * slopes(*sources)
     if loss.ssim:
         terms["ssim"] = loss.ssim * dissimilarity(*sources)
     if loss.structure:
@@ -92,10 +92,11 @@ def selective_mask(fused: Tensor, visible: Tensor, infrared: Tensor, saliency: T
 
 def dissimilarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     """1 - SSIM, the mean over both sources; 0 where the fused image equals both."""
-    similarity = [
-        structural_similarity_index_measure(fused, source, data_range=1.0)
-        for source in (visible, infrared)
-    ]
+    similarity = []
+    for source in (visible, infrared):
+        score = structural_similarity_index_measure(fused, source, data_range=1.0)
+        assert isinstance(score, Tensor)  # no images beside it
+        similarity.append(score)
     return 1 - (similarity[0] + similarity[1]) / 2
 
 
