@@ -110,7 +110,7 @@ def check_torch(cuda: Cuda) -> None:
     """A torch tensor is read where it lies, after torch's own stream has filled it."""
     import torch
 
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side = torch.cuda.Stream()
     with cuda.active(), torch.cuda.stream(side):
         stream, back = cuda.stream(), np.zeros(SHAPE, np.uint8)
         busy = torch.ones(4096, 4096, device="cuda")

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from benchmarks import device, machine, probes, record
 from benchmarks.candidates import BASELINES, FOR_FIDELITY, FOR_LATENCY, Candidate
 from benchmarks.fidelity import measure as fidelity
@@ -47,14 +45,14 @@ class Steps:
     def do(self, name: str, work: Callable[..., Any], *arguments: Any, most: float = 600) -> Any:
         """Do a step; what it returns, or None if it failed, and `problems` says why."""
         left = self._deadline - time.perf_counter()
-        self._say(f"[bold]{name}[/], {left:.0f} s left")
+        self._say(f"{name}, {left:.0f} s left")
         try:
             if left <= 0:
                 raise UserError("the time was up")
             return isolated(work, *arguments, seconds=min(left, most))
         except UserError as error:
             self.problems[name] = str(error)
-            self._say(escape(str(error)))
+            self._say(str(error))
             return None
         finally:
             self._after()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from benchmarks.arithmetic import HalfArithmetic
 from benchmarks.candidates import TORCH, Candidate
-from benchmarks.fidelity.arithmetic import HalfArithmetic
 from benchmarks.models import Models, Size
 from export.build import Graph
 from export.fold import fold
@@ -63,7 +63,7 @@ def load(candidate: Candidate, models: Models, size: Size) -> Loaded:
     return Loaded(fuser, place)
 
 
-def fuser_options(candidate: Candidate, models: Models, size: Size | None) -> dict[str, str]:
+def fuser_options(candidate: Candidate, models: Models, size: Size | None) -> dict[str, Any]:
     """The arguments that make a `Fuser` this candidate; its model or engine is made if need be.
 
     Raises:
@@ -169,11 +169,12 @@ def _torch_function(candidate: Candidate, models: Models) -> Tensors:
     """Batches of frames, uint8 on the device, to fused ones and to the luminance."""
     if candidate.device == "cuda" and not torch.cuda.is_available():
         raise UserError("this torch has no CUDA, or finds no GPU")
-    network = load_network(models.checkpoint)
-    if candidate.precision == "fp16":  # as plain half, the spectrum overflows
-        network = narrow(network)
+    reference = load_network(models.checkpoint)
+    network: torch.nn.Module = reference
+    if candidate.precision == "fp16":
+        network = narrow(reference)  # as plain half, the spectrum overflows
     elif candidate.engine == "graph":  # the unfolded one makes its kernels anew, on the host
-        network = fold(network)
+        network = fold(reference)
     network = network.eval().to(candidate.device)
 
     def around() -> AbstractContextManager[object]:
@@ -236,7 +237,9 @@ class KeptConstants(TorchFunctionMode):
 
 def _captured(fuse: Tensors) -> Tensors:
     """The same as a CUDA graph of the first size that it is given."""
-    graph, held, fused = torch.cuda.CUDAGraph(), [], []
+    graph = torch.cuda.CUDAGraph()
+    held: list[Tensor] = []
+    fused: list[Tensor] = []
     constants = KeptConstants()
 
     def replay(*frames: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """`python -m training CONFIG.yaml [section.key=value ...]` and `python -m training saliency`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import typer
@@ -16,9 +16,9 @@ from training.saliency import mask
 
 
 class TrainByDefault(TyperGroup):
-    """A first argument that is no command is a recipe to train."""
+    """A first argument that is no command is a config to train."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `train` in front where it was left out."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             args = ["train", *args]
@@ -36,16 +36,16 @@ app = typer.Typer(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The recipe.")],
+    path: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The config of the run.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[section.key=value ...]")
     ] = None,
 ) -> None:
     """Train a network. The word `train` may be left out."""
-    recipe = load_config(config, overrides or [])
-    from training.loop import train as run  # after the recipe: torch and lightning take seconds
+    config = load_config(path, overrides or [])
+    from training.loop import train as run  # after the config: lightning takes seconds
 
-    weights = run(recipe)
+    weights = run(config)
     if is_first_process():
         print(weights)
 

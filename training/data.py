@@ -46,7 +46,7 @@ def read_folders(
     """Decode every pair of every folder; they stay in memory, three bytes a pixel.
 
     Args:
-        key: the key of the recipe that names the folders, for messages.
+        key: the key of the config that names the folders, for messages.
         folders: as the module describes them.
         smallest: pixels; shorter frames are refused.
         cached: a folder for the decoded frames, see `training.cache`; they are then mapped from
@@ -90,7 +90,7 @@ def grey(image: Frames) -> Frames:
     """A picture, (H, W) or (H, W, 3) BGR, as (H, W), colour weighted as the network does."""
     if image.ndim == 2:
         return image
-    luminance = image.astype(np.float32) @ np.float32(colour.BGR_TO_YCRCB[0])
+    luminance = image.astype(np.float32) @ np.array(colour.BGR_TO_YCRCB[0], np.float32)
     return luminance.round().astype(np.uint8)
 
 

@@ -13,6 +13,7 @@ import torch
 from lightning import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -21,7 +22,7 @@ from ship_deploy.files import make_folder
 from training import networks
 from training.architecture import FusionNetwork
 from training.averaging import AveragedWeights
-from training.checkpoints import load_network, recipes
+from training.checkpoints import load_network, training_configs
 from training.config import Config, Optimiser
 from training.crops import Batches, Crops
 from training.losses import fusion_losses
@@ -31,7 +32,7 @@ from training.validation import Validation
 
 
 class Fusion(LightningModule):
-    """The network with its loss. Batches are those of `training.crops`, (N, 4, H, W) uint8.
+    """The network with its loss. Batches are those of `training.crops`, (N, 5, H, W) uint8.
 
     Raises:
         UserError: `run.weights` cannot be used.
@@ -40,14 +41,15 @@ class Fusion(LightningModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.network = _initial(config).to(memory_format=torch.channels_last)
+        self.network = _initial(config)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch
         if config.run.compile:
             self.network.compile()
 
     @override
     def training_step(self, batch: Tensor, _: int) -> Tensor:
-        visible, infrared, saliency, seen = (batch.float() / 255).split(1, dim=1)
-        _, raw = self.network(visible, seen)
+        visible, infrared, saliency, *seen = (batch.float() / 255).split(1, dim=1)
+        raw = self.network(*seen)[1]
         with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
             terms = fusion_losses(raw.float(), visible, infrared, saliency, self.config.loss)
         loss = torch.stack(list(terms.values())).sum()
@@ -56,7 +58,7 @@ class Fusion(LightningModule):
         return loss
 
     @override
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         settings = self.config.optimiser
         # One kernel for all tensors, hundreds, unless it would have to undo the scaling of FP16.
         fused = settings.precision != "16-mixed"
@@ -126,7 +128,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     """Train a network; everything it leaves is in `run.folder`/`run.name`.
 
     Args:
-        config: the recipe.
+        config: all its settings.
         observers: callbacks of Lightning, called after the loop's own.
 
     Returns:
@@ -153,9 +155,9 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     crops = Crops(config.data, config.augmentation, run.seed)
     seed_everything(run.seed, verbose=False)
     fusion = Fusion(config)
-    facts = {"recipe": config.model_dump_json()}
+    metadata = {"training_config": config.model_dump_json()}
     if run.weights:
-        facts["recipes_before"] = json.dumps(recipes(run.weights))
+        metadata["training_configs_before"] = json.dumps(training_configs(run.weights))
     make_folder(folder)
     trainer = Trainer(
         accelerator=accelerator,
@@ -173,7 +175,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
             Bar(),
             validation,
             # Last, so that a checkpoint has the validation of its step behind it.
-            Saving(folder, averaged, run.save_every, facts),
+            Saving(folder, averaged, run.save_every, metadata),
             *observers,
         ],
         plugins=[DurableCheckpoints()],
