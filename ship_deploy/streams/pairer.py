@@ -115,16 +115,17 @@ class Pairer:
     def take(self, now: float) -> Match | None:
         """The next match, or None as long as there is none. `done` comes before the next call."""
         visible, infrared = self._visible.held, self._infrared.held
-        behind = bool(visible) and self._stale(visible[0], self._infrared, now)
+        behind = False
         while visible and (found := self._partner(visible[0], now)):
             held, (partner, reason) = visible.popleft(), found
             self._passed = held.time
             if reason == NO_PARTNER:
                 self._settle("visible", held.frame, reason)
-            elif behind and visible and self._partner(visible[0], now):
-                self._overrun(held, partner)
             else:
-                return self._give(held, partner, reason)
+                behind = behind or self._stale(held, self._infrared, now)
+                if not (behind and visible and self._partner(visible[0], now)):
+                    return self._give(held, partner, reason)
+                self._overrun(held, partner)
             self._release()
         if visible or not (reason := self._visible.gone(now)):
             return None
