@@ -18,11 +18,11 @@ from typing_extensions import override
 from benchmarks import machine, record
 from ship_deploy.files import make_folder
 from ship_deploy.images import write_png
+from training.architecture import FusionNetwork
 from training.config import Config
+from training.layers.blocks import CentralDifference
 from training.loop import train
 from training.losses import fusion_losses
-from training.networks import SHIP
-from training.networks.layers import CentralDifference
 from training.scenes import render
 
 WARM_UP = 2  # rounds that are not counted
@@ -73,8 +73,8 @@ class LiteralDifference(nn.Module):
         return share * sides[0] + (1 - share) * sides[1] + x
 
 
-def literal(network: SHIP) -> SHIP:
-    """The reference network with nothing folded and in plain memory order, the weights copied."""
+def literal(network: FusionNetwork) -> FusionNetwork:
+    """A network with nothing folded and in plain memory order, the weights copied."""
     network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     for module in list(network.modules()):
         for name, child in module.named_children():

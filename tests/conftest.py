@@ -15,7 +15,7 @@ import torch
 
 from export.models import export_models
 from ship_deploy import Fuser, UserError
-from ship_deploy.engines.gpu import find_gpu
+from ship_deploy.cuda.gpu import find_gpu
 from training.checkpoints import save_network
 from training.colour import fuse_frames
 from training.networks import SHIP

@@ -1,9 +1,10 @@
 """The recipe of a training run: YAML and `section.key=value` overrides into checked settings."""
 
 import difflib
+import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import yaml
 from pydantic import (
@@ -14,9 +15,13 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializeAsAny,
     ValidationError,
+    create_model,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
 from ship_deploy.errors import UserError
@@ -29,11 +34,12 @@ class Section(BaseModel):
 
 
 class Network(Section):
-    """Size of SHIP; the defaults are the paper's."""
+    """Which network, and its settings: the arguments of its constructor, whose defaults they have.
 
-    channels: PositiveInt = 16
-    interactions: PositiveInt = 3
-    orders: PositiveInt = 3
+    `network_section` makes the section of one network.
+    """
+
+    name: str = "ship"  # a module in training/networks/
 
 
 class Folder(Section):
@@ -47,7 +53,7 @@ class Data(Section):
     """What the network sees."""
 
     folders: list[Folder] = Field(min_length=1)
-    crop: int = Field(128, ge=16)  # pixels, square
+    crop: PositiveInt = 128  # pixels, square
     batch: PositiveInt = 4  # crops of one step, shared out among all devices of all nodes
     # A folder for decoded frames, mapped by all processes of a host and kept for the next run.
     # Without one, every device holds them all in memory: M3FD's 4,200 pairs are 10 GB.
@@ -119,10 +125,33 @@ class Config(Section):
     run: Run
     data: Data
     augmentation: Augmentation = Augmentation()
-    network: Network = Network()
+    network: SerializeAsAny[Network] = Field(default_factory=dict, validate_default=True)
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     validation: Validation = Validation()
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _choose_network(cls, settings: Any) -> Any:
+        if not isinstance(settings, dict):
+            return settings
+        try:
+            section = network_section(settings)
+        except UserError as error:
+            raise PydanticCustomError("network", "{error}", {"error": str(error)}) from error
+        return section.model_validate(settings)
+
+    @model_validator(mode="after")
+    def _fit_crop(self) -> Self:
+        from training import networks
+
+        smallest = networks.find(self.network.name).smallest
+        if self.data.crop < smallest:
+            raise ValueError(
+                f"data.crop: {self.data.crop} pixels, but {self.network.name} takes "
+                f"{smallest} at least"
+            )
+        return self
 
     @model_validator(mode="after")
     def _share_batch(self) -> Self:
@@ -133,6 +162,23 @@ class Config(Section):
                 f"run.devices * run.nodes = {devices}"
             )
         return self
+
+
+def network_section(settings: dict[str, Any]) -> type[Network]:
+    """The section of the network that settings name.
+
+    Raises:
+        UserError: there is no network of this name.
+    """
+    from training import networks  # imports torch
+
+    network = networks.find(str(settings.get("name", Network().name))).module
+    hints = get_type_hints(network.__init__, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if given.default is given.empty else given.default)
+        for name, given in inspect.signature(network).parameters.items()
+    }
+    return create_model(network.__name__, __base__=Network, **fields)
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
@@ -156,7 +202,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_problem(details) for details in error.errors())
+        problems = "; ".join(_problem(details, content) for details in error.errors())
         raise UserError(f"{path}: {problems}") from error
 
 
@@ -165,8 +211,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
     section, _, name = key.partition(".")
     if not equals or key.count(".") != 1:
         raise UserError(f"{override}: not of the form section.key=value")
-    if key not in set(_keys(Config)):
-        raise UserError(f"{override}: {_unknown(key)}")
+    # What else the network's section may hold is known once it has its name; see `_problem`.
+    if section != "network" and key not in set(_keys(Config)):
+        raise UserError(f"{override}: {_unknown(key, _keys(Config))}")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -185,17 +232,19 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _keys(inner, f"{prefix}{name}.")
 
 
-def _problem(details: Any) -> str:
+def _problem(details: Any, content: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in details["loc"] if not isinstance(part, int))
+    if details["type"] == "extra_forbidden" and details["loc"][0] == "network":
+        return _unknown(key, _keys(network_section(content["network"]), "network."))
     if details["type"] == "extra_forbidden":
-        return _unknown(key)
+        return _unknown(key, _keys(Config))
     if not key:  # a check of several sections together, which names its keys itself
         return str(details["ctx"]["error"])
     return f"{key}: {details['msg'][0].lower()}{details['msg'][1:]}"
 
 
-def _unknown(key: str) -> str:
-    candidates = [valid for valid in _keys(Config) if valid.count(".") == key.count(".")]
+def _unknown(key: str, known: Iterable[str]) -> str:
+    candidates = [valid for valid in known if valid.count(".") == key.count(".")]
     nearest = difflib.get_close_matches(key, candidates, n=1, cutoff=0)[0]
     return f"unknown key {key}; the nearest is {nearest}"
 

@@ -13,7 +13,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from export.spectrum import OPERATOR
+from training.layers.spectrum import OPERATOR
 
 aten = torch.ops.aten
 

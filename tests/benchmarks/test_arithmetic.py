@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from benchmarks.fidelity.arithmetic import HalfArithmetic
-from export.spectrum import circular_convolution
+from training.layers.spectrum import circular_convolution
 
 STEP = 2.0**-11  # half a step of a half at 1
 

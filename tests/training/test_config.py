@@ -19,7 +19,12 @@ def recipe(tmp_path):
 
 def test_defaults_are_the_published_recipe(recipe):
     config = load_config(recipe)
-    assert config.network.model_dump() == {"channels": 16, "interactions": 3, "orders": 3}
+    assert config.network.model_dump() == {
+        "name": "ship",
+        "channels": 16,
+        "interactions": 3,
+        "orders": 3,
+    }
     assert (config.data.crop, config.data.batch) == (128, 4)
     assert (config.optimiser.learning_rate, config.optimiser.iterations) == (1e-4, 100_000)
     assert (config.loss.mask, config.loss.intensity, config.loss.gradient) == (3, 10, 10)
@@ -76,6 +81,11 @@ def test_recipes_of_the_repository_are_valid(path):
         ),
         ("augmentation.polarity=2", "augmentation.polarity: input should be less than or equal to"),
         ("validation.folder=a", "the nearest is validation.folders"),
+        ("network.chanels=8", "unknown key network.chanels; the nearest is network.channels"),
+        ("network.name=shp", "network: unknown network shp; the nearest is ship"),
+        ("network.orders=0", "network.orders: input should be greater than 0"),
+        ("network=4", "not of the form section.key=value"),
+        ("data.crop=15", "data.crop: 15 pixels, but ship takes 16 at least"),
     ],
 )
 def test_a_wrong_override_is_named(recipe, override, message):
