@@ -178,7 +178,8 @@ class _Video:
 
     def read(self) -> Grabbed | None:
         arrived, image = self._capture.read()
-        return (image, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000) if arrived else None
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # 0 or -1 where there is none
+        return (image, stamp if stamp > 0 else None) if arrived else None
 
     def close(self) -> None:
         self._capture.release()
