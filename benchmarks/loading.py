@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.arithmetic import HalfArithmetic
 from benchmarks.candidates import TORCH, Candidate
-from benchmarks.fidelity.arithmetic import HalfArithmetic
 from benchmarks.models import Models, Size
 from export.build import Graph
 from export.precision import narrow

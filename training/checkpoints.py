@@ -41,27 +41,27 @@ def load_network(path: str | Path) -> FusionNetwork:
     return network.eval()
 
 
-def save_network(network: FusionNetwork, path: str | Path, **facts: str) -> None:
+def save_network(network: FusionNetwork, path: str | Path, **metadata: str) -> None:
     """Write a network's weights and configuration as `.safetensors`, atomically.
 
     Args:
         network: of any architecture.
         path: the file to write.
-        facts: further metadata (the step, the recipe and those before it), as text.
+        metadata: what else to write (the step, the configs of the training), as text.
     """
-    metadata = {
+    about = {
         "format": "ship-deploy checkpoint 1",
         "network": type(network).__name__,
         "config": json.dumps(network.config),
-        **facts,
+        **metadata,
     }
     tensors = {
         key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()
     }
-    write_atomically(Path(path), save(tensors, metadata))
+    write_atomically(Path(path), save(tensors, about))
 
 
-def read_facts(path: str | Path) -> dict[str, str]:
+def read_metadata(path: str | Path) -> dict[str, str]:
     """What `save_network` was told about a checkpoint; nothing of one that is not ours."""
     if Path(path).suffix == ".pth":
         return {}
@@ -69,14 +69,16 @@ def read_facts(path: str | Path) -> dict[str, str]:
         return file.metadata() or {}
 
 
-def recipes(path: str | Path) -> list[dict[str, Any]]:
-    """The recipes that a checkpoint's weights came from, the first one first.
+def training_configs(path: str | Path) -> list[dict[str, Any]]:
+    """The configs of the runs that a checkpoint's weights came from, the first one first.
 
     Empty for weights that are not ours.
     """
-    about = read_facts(path)
-    last = [json.loads(about["recipe"])] if "recipe" in about else []
-    return [*json.loads(about.get("recipes_before", "[]")), *last]
+    about = read_metadata(path)
+    # The first checkpoints, those in configs/ among them, called a config a recipe.
+    last = about.get("training_config", about.get("recipe"))
+    before = about.get("training_configs_before", about.get("recipes_before", "[]"))
+    return [*json.loads(before), *([json.loads(last)] if last else [])]
 
 
 def mix(first: str | Path, second: str | Path, share: float, path: str | Path) -> None:
@@ -96,9 +98,9 @@ def mix(first: str | Path, second: str | Path, share: float, path: str | Path) -
     states = [network.state_dict() for network in both]
     mixed = {key: states[0][key].lerp(states[1][key], share) for key in states[0]}
     both[0].load_state_dict(mixed)
-    stages = json.dumps([*recipes(first), *recipes(second)])
+    stages = json.dumps([*training_configs(first), *training_configs(second)])
     shares = f"{1 - share:g} of {digest(first)[:12]}, {share:g} of {digest(second)[:12]}"
-    save_network(both[0], path, recipes_before=stages, mixed=shares)
+    save_network(both[0], path, training_configs_before=stages, mixed=shares)
 
 
 def digest(path: str | Path) -> str:

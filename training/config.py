@@ -1,4 +1,4 @@
-"""The recipe of a training run: YAML and `section.key=value` overrides into checked settings."""
+"""The config of a training run: YAML and `section.key=value` overrides into checked settings."""
 
 import difflib
 import inspect
@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
 from ship_deploy.errors import UserError
+from training.data_folder import DataPath
 
 
 class Section(BaseModel):
@@ -45,7 +46,7 @@ class Network(Section):
 class Folder(Section):
     """A folder of pairs (`training.data` says how it is laid out), and its share of the crops."""
 
-    path: Path
+    path: DataPath
     weight: PositiveFloat = 1
 
 
@@ -57,7 +58,7 @@ class Data(Section):
     batch: PositiveInt = 4  # crops of one step, shared out among all devices of all nodes
     # A folder for decoded frames, mapped by all processes of a host and kept for the next run.
     # Without one, every device holds them all in memory: M3FD's 4,200 pairs are 10 GB.
-    cache: Path | None = None
+    cache: DataPath | None = None
     workers: NonNegativeInt = 0  # processes that crop, for each device; 0 crops between steps
 
 
@@ -97,7 +98,7 @@ class Optimiser(Section):
 class Validation(Section):
     """Pairs that the averaged weights are judged by as the training goes on."""
 
-    folders: list[Path] = []  # laid out like those of `data`; none: no validation
+    folders: list[DataPath] = []  # laid out like those of `data`; none: no validation
     every: PositiveInt = 1000  # iterations
     panels: NonNegativeInt = 4  # pairs shown with their fused frame
     # Of `training.metrics`; the default ones take a second a pair of 480x640 on one core, FMI more.
@@ -108,10 +109,10 @@ class Run(Section):
     """Where the results go, `folder`/`name`, and what computes them."""
 
     name: str = Field(min_length=1)
-    folder: Path = Path("runs")
+    folder: DataPath = Path("runs")
     seed: NonNegativeInt = 0
     save_every: PositiveInt = 1000  # iterations
-    weights: Path | None = None  # a checkpoint to start from in place of random weights
+    weights: DataPath | None = None  # a checkpoint to start from in place of random weights
     resume: bool = False
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: PositiveInt = 1  # GPUs, or processes on the CPU, of each node
@@ -120,7 +121,7 @@ class Run(Section):
 
 
 class Config(Section):
-    """A whole recipe."""
+    """All settings of a run."""
 
     run: Run
     data: Data
@@ -182,7 +183,7 @@ def network_section(settings: dict[str, Any]) -> type[Network]:
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
-    """Read a recipe.
+    """Read a config.
 
     Args:
         path: YAML file with the sections of `Config`.

@@ -21,7 +21,7 @@ from ship_deploy.files import make_folder
 from training import networks
 from training.architecture import FusionNetwork
 from training.averaging import AveragedWeights
-from training.checkpoints import load_network, recipes
+from training.checkpoints import load_network, training_configs
 from training.config import Config, Optimiser
 from training.crops import Batches, Crops
 from training.losses import fusion_losses
@@ -126,7 +126,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     """Train a network; everything it leaves is in `run.folder`/`run.name`.
 
     Args:
-        config: the recipe.
+        config: all its settings.
         observers: callbacks of Lightning, called after the loop's own.
 
     Returns:
@@ -153,9 +153,9 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     crops = Crops(config.data, config.augmentation, run.seed)
     seed_everything(run.seed, verbose=False)
     fusion = Fusion(config)
-    facts = {"recipe": config.model_dump_json()}
+    metadata = {"training_config": config.model_dump_json()}
     if run.weights:
-        facts["recipes_before"] = json.dumps(recipes(run.weights))
+        metadata["training_configs_before"] = json.dumps(training_configs(run.weights))
     make_folder(folder)
     trainer = Trainer(
         accelerator=accelerator,
@@ -173,7 +173,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
             Bar(),
             validation,
             # Last, so that a checkpoint has the validation of its step behind it.
-            Saving(folder, averaged, run.save_every, facts),
+            Saving(folder, averaged, run.save_every, metadata),
             *observers,
         ],
         plugins=[DurableCheckpoints()],

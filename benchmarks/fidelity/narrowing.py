@@ -16,7 +16,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from benchmarks import record
-from benchmarks.fidelity.arithmetic import HalfArithmetic
+from benchmarks.arithmetic import HalfArithmetic
 from benchmarks.pairs import real_pairs
 from export.fold import fold
 from export.precision import Narrowed, Typed, half_precision

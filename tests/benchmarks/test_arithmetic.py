@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from benchmarks.fidelity.arithmetic import HalfArithmetic
+from benchmarks.arithmetic import HalfArithmetic
 from training.layers.spectrum import circular_convolution
 
 STEP = 2.0**-11  # half a step of a half at 1

@@ -20,7 +20,7 @@ CLIPS = ["0117_1605", "1230_1202"]
 def clips(shared) -> Path:
     folder = shared / "data" / "m3svd" / "video"
     if not folder.is_dir():
-        pytest.skip("needs ../shared/data/m3svd/video: two clips of both cameras")
+        pytest.skip("needs data/m3svd/video in SHIP_DEPLOY_DATA: two clips of both cameras")
     return folder
 
 
