@@ -169,7 +169,7 @@ def find_source(text: str, *, infrared: bool = False) -> Source:
 
 class _Video:
     def __init__(self, capture: Any) -> None:
-        self._capture = capture
+        self._capture, self._begun = capture, False
         if not capture.isOpened():
             raise OSError("cannot be opened")
         codes = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
@@ -178,8 +178,10 @@ class _Video:
 
     def read(self) -> Grabbed | None:
         arrived, image = self._capture.read()
-        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000  # 0 or -1 where there is none
-        return (image, stamp if stamp > 0 else None) if arrived else None
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        without = self._begun and stamp <= 0  # a backend that has no stamps says 0 or -1 for ever
+        self._begun = True
+        return (image, None if without else stamp) if arrived else None
 
     def close(self) -> None:
         self._capture.release()
