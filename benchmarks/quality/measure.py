@@ -9,7 +9,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine
@@ -17,6 +16,7 @@ from benchmarks.quality import gallery, summary
 from benchmarks.quality import plot as quality_plot
 from benchmarks.quality.methods import find_methods, named
 from benchmarks.quality.scores import Job, Result, score_pair, start_worker
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.images import PairOfFiles
@@ -49,13 +49,12 @@ def run(
     Raises:
         UserError: nothing could be scored, or something could not; the rest is written then.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     problems: list[str] = []
     pairs = {name: _find_pairs(path, problems) for name, path in _unique(map(named, data))}
     for problem in problems:
-        console.print("left out:", problem, markup=False)
+        ERR.print("left out:", problem)
     make_folder(output)
-    with console.status("Loading and exporting models"):
+    with ERR.status("Loading and exporting models"):
         found = find_methods(methods, output / "models")
     journal = output / "journal.jsonl"
     last = {(r.data, r.image, r.method): r for r in _read_journal(journal)}
@@ -67,11 +66,11 @@ def run(
     ]
     results: list[Result] = []
     with journal.open("a", encoding="utf-8") as file:
-        for batch in track(_work(jobs, workers), "Scoring", len(jobs), console=console):
+        for batch in track(_work(jobs, workers), "Scoring", len(jobs), console=ERR):
             for result in batch:
                 if result.problem:
                     problems.append(result.problem)
-                    console.print("left out:", result.problem, markup=False)
+                    ERR.print("left out:", result.problem)
                 elif result.key in known:
                     result.scores = known[result.key].scores
                 else:

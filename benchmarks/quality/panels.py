@@ -87,9 +87,8 @@ def _row(scene: Scene, methods: Sequence[Method]) -> tuple[str, list[Frames]]:
     crops = [frame[top : top + SIDE, left : left + SIDE] for frame in frames]
     size = SIDE * SCALE, SIDE * SCALE
     enlarged = [cv2.resize(crop, size, interpolation=cv2.INTER_NEAREST) for crop in crops]
-    return f"{scene.name}, {left}, {top}", [
-        cv2.cvtColor(e, cv2.COLOR_GRAY2BGR) if e.ndim == 2 else e for e in enlarged
-    ]
+    coloured = [cv2.cvtColor(e, cv2.COLOR_GRAY2BGR) if e.ndim == 2 else e for e in enlarged]
+    return f"{scene.name}, {left}, {top}", [np.asarray(c, np.uint8) for c in coloured]
 
 
 def _sheet(rows: Sequence[tuple[str, list[Frames]]], columns: Sequence[str]) -> Frames:

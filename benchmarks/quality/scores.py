@@ -88,9 +88,9 @@ def score_pair(job: Job) -> list[Result]:
         except UserError as error:
             result.problem = str(error)
             continue
-        images = [torch.from_numpy(i) for i in (grey(picture), grey(visible), infrared)]
+        fused, own, other = map(torch.from_numpy, (grey(picture), grey(visible), infrared))
         result.scores = {
-            metric: score(*images, convention=job.convention).item()
+            metric: score(fused, own, other, job.convention).item()
             for metric, score in METRICS.items()
         }
     return results
