@@ -43,8 +43,8 @@ class Source(Protocol):
     "own": a clock of the camera's. Its stamps only tell how far its frames lie apart. A frame is
     placed at its arrival on `time.monotonic`'s clock, and the stamps remove the jitter of the
     transport, but not its delay. Two cameras with delays of 20 and 150 ms are therefore paired 130
-    ms apart, unless `Pipeline(offset=0.13)` is given. Stamps that stand still, go back or do not keep
-    pace with real time are not used, with a warning, and counted as below.
+    ms apart, unless `Pipeline(offset=0.13)` is given. Stamps that stand still, go back or do not
+    keep pace with real time are not used, with a warning, and counted as below.
 
     "shared": a clock that the other source's stamps follow too, such as PTP, NTP, ROS header
     stamps, messages of an MCAP file played in real time, or GStreamer with a network clock. Its
