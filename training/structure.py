@@ -1,7 +1,7 @@
 """The structure that a fused picture is to have: everywhere that of the source that shows more.
 
-The wanted patch of a place, apart from its mean, is a mixture a V + b I of the sources' patches with
-the contrast of the stronger of both. Where one source has less than half of the other's contrast,
+The wanted patch of a place, apart from its mean, is a mixture a V + b I of the sources' patches
+with the contrast of the stronger of both. Where one source has less than half of the other's contrast,
 it is the other one's patch. Where both have contrast and agree, it is their sum, each weighted by
 its contrast. Where they disagree, as for a dark coat on snow that is warm, it is either one, never
 their sum, in which they cancel: the one that the fused patch is closer to, with a bonus for the
