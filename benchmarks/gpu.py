@@ -170,12 +170,12 @@ def run(
 
 def tabulate(content: dict[str, Any]) -> str:
     """The Markdown tables of a `gpu.json`."""
-    facts = content["machine"]
-    gpu = facts["gpu"]
+    host = content["machine"]
+    gpu = host["gpu"]
     where = f"{gpu['name']}, driver {gpu['driver_version']}" if gpu else "no GPU here"
     lines = [
-        f"{content['checkpoint']}; {where}; {facts['processor']}, {facts['cores']} cores; "
-        f"{facts['measured'][:10]}; {content['minutes']:.1f} minutes in all. FP32 is without TF32 "
+        f"{content['checkpoint']}; {where}; {host['processor']}, {host['cores']} cores; "
+        f"{host['measured'][:10]}; {content['minutes']:.1f} minutes in all. FP32 is without TF32 "
         "everywhere; PyTorch's kernels are chosen by timing (`cudnn.benchmark`).",
     ]
     if content["device"]:

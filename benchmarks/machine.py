@@ -39,10 +39,10 @@ def describe() -> dict[str, Any]:
     }
 
 
-def where(facts: dict[str, Any]) -> str:
+def where(host: dict[str, Any]) -> str:
     """The GPU of a machine, or its processor if it has none."""
-    gpu = facts.get("gpu")
-    return str(gpu["name"] if gpu else facts["processor"])
+    gpu = host.get("gpu")
+    return str(gpu["name"] if gpu else host["processor"])
 
 
 def _cpuinfo(field: str) -> str | None:

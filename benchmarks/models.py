@@ -59,7 +59,7 @@ class Models:
         if not path.exists():
             start = time.perf_counter()
             engine = build_engine(artifact, recipe).engine
-            facts = {
+            build = {
                 "engine": f"{flavour} {recipe.version}",
                 "graph": graph.value,
                 "precision": precision,
@@ -69,7 +69,7 @@ class Models:
                 "mib": len(engine) / 2**20,
             }
             write_engine(path, engine, recipe)
-            write_atomically(path.with_suffix(SUFFIX), json.dumps(facts).encode())
+            write_atomically(path.with_suffix(SUFFIX), json.dumps(build).encode())
         return path
 
     def builds(self) -> list[dict[str, Any]]:

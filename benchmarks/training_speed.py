@@ -185,10 +185,10 @@ def run(
 
 def tabulate(content: dict[str, Any]) -> str:
     """The Markdown table of a `training.json`."""
-    facts, batch = content["machine"], content["batch"]
+    host, batch = content["machine"], content["batch"]
     lines = [
-        f"{machine.where(facts)}, {content['threads']} threads; torch "
-        f"{facts['torch']}; {facts['measured'][:10]}. Steps of {batch} crops of "
+        f"{machine.where(host)}, {content['threads']} threads; torch "
+        f"{host['torch']}; {host['measured'][:10]}. Steps of {batch} crops of "
         f"{content['crop']}x{content['crop']}, both ways and update, in images per second; "
         "both loops take turns, and the ratio is taken round by round.",
         "",

@@ -125,8 +125,8 @@ def finish(model: ModelProto, **metadata: str) -> bytes:
     """Write metadata into a model and seal it: the bytes of a `model.onnx`."""
     model.producer_name = PRODUCER
     model.producer_version = __version__
-    facts = {"colour": COLOUR, "opset": str(OPSET), "package_version": __version__, **metadata}
-    onnx.helper.set_model_props(model, facts)
+    properties = {"colour": COLOUR, "opset": str(OPSET), "package_version": __version__, **metadata}
+    onnx.helper.set_model_props(model, properties)
     return seal(model.SerializeToString(deterministic=True))
 
 

@@ -191,8 +191,8 @@ def scenes(sizes: Iterable[tuple[int, int]]) -> list[tuple[Frames, Frames]]:
 
 def planes(visible: Frames, infrared: Frames) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Frames as the luminance graph takes them: visible_y and infrared, (N, 1, H, W)."""
-    bgr, heat = torch.from_numpy(visible), torch.from_numpy(infrared)
-    return split(bgr.permute(0, 3, 1, 2) / 255)[0].numpy(), (heat[:, None] / 255).numpy()
+    bgr = torch.from_numpy(visible).permute(0, 3, 1, 2) / 255
+    return split(bgr)[0].numpy(), (torch.from_numpy(infrared)[:, None] / 255).numpy()
 
 
 def compare(frames: Frames, luminance: NDArray[Any], expected: Expected) -> Deviation:

@@ -23,12 +23,12 @@ def entry(folder: Path, sources: Iterable[Path]) -> Path | None:
     Its name changes with their places, sizes and times of change, so a changed source is a new one.
     """
     try:
-        facts = [
+        identity = [
             (str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in sources
         ]
     except OSError:
         return None
-    return folder / (hashlib.sha256(repr((VERSION, facts)).encode()).hexdigest() + ".npy")
+    return folder / (hashlib.sha256(repr((VERSION, identity)).encode()).hexdigest() + ".npy")
 
 
 def load(path: Path) -> Frames | None:

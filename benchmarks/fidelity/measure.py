@@ -102,7 +102,7 @@ def run(
     pairs: Iterable[Pair] = chain.from_iterable(real_pairs(folder, limit) for folder in data)
     if made:
         pairs = chain(pairs, made_pairs())
-    facts = {
+    about = {
         "checkpoint": models.checkpoint.name,
         "checkpoint_digest": digest(models.checkpoint),
         "reference": f"PyTorch {'FP64' if device == 'cuda' else 'FP32'}, {device}",
@@ -127,7 +127,7 @@ def run(
                 )
             )
             worst.see(comparisons[-1], frames[0], expected.frames[0])
-        content = facts | summarise(comparisons, running, missing)
+        content = about | summarise(comparisons, running, missing)
         table = tabulate(content)
         record.write(output, "fidelity", content, table)  # an interrupt loses one pair
     write_atomically(output / "fidelity.svg", fidelity_plot.draw(content))

@@ -184,13 +184,13 @@ def tabulate(content: dict[str, Any]) -> str:
 
 def speeds(content: dict[str, Any]) -> str:
     """A row for each candidate and size."""
-    facts = content["machine"]
-    where = facts["gpu"]["name"] if _on_gpu(content) else f"{facts['processor']}, "
+    host = content["machine"]
+    where = host["gpu"]["name"] if _on_gpu(content) else f"{host['processor']}, "
     where += "" if _on_gpu(content) else f"{content['threads']} threads"
-    packages = [f"{p} {facts[p]}" for p in ("torch", "onnxruntime", "tensorrt-rtx") if p in facts]
+    packages = [f"{p} {host[p]}" for p in ("torch", "onnxruntime", "tensorrt-rtx") if p in host]
     device = ["on the device", "copies"] if _on_gpu(content) else []
     lines = [
-        f"{where}; {', '.join(packages)}; {facts['measured'][:10]}. One frame, 8 bits, host memory "
+        f"{where}; {', '.join(packages)}; {host['measured'][:10]}. One frame, 8 bits, host memory "
         "to host memory; the ratio is taken round by round; the floor is operations and bytes of "
         "the graph over the machine's rates.",
         "",

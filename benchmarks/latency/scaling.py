@@ -71,10 +71,10 @@ def run(
 
 def tabulate(content: dict[str, Any]) -> str:
     """The Markdown table of a `scaling.json`."""
-    facts = content["machine"]
+    host = content["machine"]
     lines = [
-        f"{machine.where(facts)}, {facts['cores']} cores; "
-        f"{facts['measured'][:10]}. Median of {content['calls']} calls; memory of the process at "
+        f"{machine.where(host)}, {host['cores']} cores; "
+        f"{host['measured'][:10]}. Median of {content['calls']} calls; memory of the process at "
         "its highest, or what it took of the GPU's.",
         "",
         "| candidate | call | time | a megapixel | memory |",

@@ -82,22 +82,22 @@ def csv(content: dict[str, Any]) -> str:
     writer.writerow(COLUMNS)
     for data, measured in content["data"].items():
         for method, figures in measured["summary"].items():
-            for metric, facts in content["metrics"].items():
+            for metric, about in content["metrics"].items():
                 f = figures[metric]
-                better = "higher" if facts["higher_is_better"] else "lower"
+                better = "higher" if about["higher_is_better"] else "lower"
                 numbers = f["mean"], *f["interval"], f["images"], f["rank"]
-                writer.writerow([data, method, metric, facts["unit"], better, *numbers])
+                writer.writerow([data, method, metric, about["unit"], better, *numbers])
     return text.getvalue()
 
 
 def markdown(content: dict[str, Any]) -> str:
     """A table for each data set: metrics down, methods across, the best in bold."""
-    facts = content["machine"]
+    host = content["machine"]
     lines = [
         f"Convention `{content['convention']}`; mean over the images, half of its 95% interval "
         f"(bootstrap, {RESAMPLES:,} resamples), and in brackets the rank. "
-        f"{facts['measured'][:10]}, ship-deploy {facts['ship-deploy']}, "
-        f"onnxruntime {facts['onnxruntime']}.",
+        f"{host['measured'][:10]}, ship-deploy {host['ship-deploy']}, "
+        f"onnxruntime {host['onnxruntime']}.",
     ]
     for data, measured in content["data"].items():
         figures = measured["summary"]

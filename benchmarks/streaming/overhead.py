@@ -83,9 +83,9 @@ def run(output: Path, sizes: list[tuple[int, int]], frames: int) -> str:
 
 def tabulate(content: dict[str, Any]) -> str:
     """The Markdown table of a `stream.json`."""
-    facts = content["machine"]
+    host = content["machine"]
     lines = [
-        f"{facts['processor']}, {facts['cores']} cores; {facts['measured'][:10]}. The pipeline "
+        f"{host['processor']}, {host['cores']} cores; {host['measured'][:10]}. The pipeline "
         "around a stand-in that costs nothing, 8-bit frames of one size. Overhead: from the "
         f"arrival of a pair's later frame to the result, two live cameras at {RATE:.0f} Hz. Rate: "
         "two sources that are never waited for.",

@@ -117,9 +117,9 @@ def check(result: Soak) -> None:
 
 def tabulate(content: dict[str, Any]) -> str:
     """The Markdown table of a `soak.json`."""
-    facts, r = content["machine"], content["soak"]
+    host, r = content["machine"], content["soak"]
     return (
-        f"{facts['processor']}, {facts['cores']} cores; {facts['measured'][:10]}. Two live cameras "
+        f"{host['processor']}, {host['cores']} cores; {host['measured'][:10]}. Two live cameras "
         f"of {RATE:.0f} Hz whose connections break every {CUT} frames, and a stand-in for the "
         "network.\n\n"
         "| size | results | fused | frames in | unaccounted | reconnections | memory | peak "

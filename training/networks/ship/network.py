@@ -132,10 +132,10 @@ class SHIP(FusionNetwork):
             (fused_y, raw), both (N, 1, H, W): the fused luminance clamped to [0, 1], and unclamped.
         """
         visible = self.visible_features(visible_y)
-        heat = self.infrared_features(infrared)
+        infrared = self.infrared_features(infrared)
         levels = []
         for interaction in self.interactions:
-            visible, heat = interaction(visible, heat)
+            visible, infrared = interaction(visible, infrared)
             levels.append(visible)
         merged = self.project(self.merge(torch.cat(levels, dim=1)))
         raw = self.output(self.attention2(self.attention1(self.head(merged))))
