@@ -2,8 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from importlib.resources import files
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,16 @@ from ship_deploy import backends
 from ship_deploy.cuda.arrays import is_on_device
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames, prepare
-
-BUNDLED_MODEL = Path(str(files("ship_deploy") / "models" / "ship.onnx"))
+from ship_deploy.models import Name, find_model
 
 
 class Fuser:
     """Fuses visible and infrared frames. One `Fuser` may be called from many threads.
 
     Args:
-        model: a `model.onnx` from `python -m export`, or an engine from `ship-deploy build`;
-            without one, the bundled model.
+        model: name of a bundled model, see `ship-deploy models`; or the path of a `model.onnx` from
+            `python -m export` or of an engine from `ship-deploy build`. The first bundled model if
+            not given.
         backend: "onnxruntime"; "tensorrt", which builds an engine from an ONNX model the first
             time, into the cache; or "auto": TensorRT for an engine, ONNX Runtime for a model.
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
@@ -40,7 +39,7 @@ class Fuser:
 
     def __init__(
         self,
-        model: str | Path | None = None,
+        model: Name | str | PathLike[str] | None = None,
         *,
         backend: str = "auto",
         device: str = "auto",
@@ -52,7 +51,7 @@ class Fuser:
         if not 0 <= low < high <= 100:
             raise UserError(f"percentiles are {low} and {high}, expected 0 <= lower < upper <= 100")
         self._percentiles = low, high
-        path = BUNDLED_MODEL if model is None else Path(model)
+        path = find_model(model)
         self._backend = backends.load(path, backend, device, threads, cuda)
         self._facts = {"model": str(path), **self._backend.facts}
 

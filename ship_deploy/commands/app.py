@@ -18,7 +18,10 @@ app = typer.Typer(
 )
 
 Model = Annotated[
-    Path | None, typer.Option(help="model.onnx or engine; if not given, the bundled one")
+    str | None,
+    typer.Option(
+        help="bundled model (see models), model.onnx or engine (default: the first model)"
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(help="of the CPU; all cores if not given")]
 Backend = Annotated[str, typer.Option(help=f"auto, or one of: {', '.join(NAMES)}")]
@@ -178,7 +181,7 @@ def stream(
 
 @app.command()
 def build(
-    model: Annotated[Path, typer.Argument(help="model.onnx")],
+    model: Annotated[str, typer.Argument(help="bundled model, or model.onnx")],
     output: Annotated[Path, typer.Option("--output", "-o", help="the engine, ship.engine")],
     flavour: Annotated[
         str | None, typer.Option(help="tensorrt or tensorrt-rtx; if not given, what is installed")
@@ -273,8 +276,18 @@ def find_dead_pixels(
 
 
 @app.command()
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
+) -> None:
+    """List the bundled models: what each is for, how fast and how good it is, and its data."""
+    from ship_deploy.commands.models import list_models
+
+    list_models(as_json)
+
+
+@app.command()
 def info(
-    model: Annotated[Path, typer.Argument(help="model.onnx, or an engine")],
+    model: Annotated[str, typer.Argument(help="bundled model, model.onnx or engine")],
 ) -> None:
     """Say in JSON what a model or an engine is, after checking that it is whole and unedited."""
     from ship_deploy.commands.info import describe

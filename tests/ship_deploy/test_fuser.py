@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ship_deploy import Fuser, UserError
-from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.models import find_model
 from training.scenes import render
 
 needs_bundled_model = pytest.mark.skipif(
-    not BUNDLED_MODEL.exists(), reason="no bundled model in this checkout"
+    not find_model().exists(), reason="no bundled model in this checkout"
 )
 
 

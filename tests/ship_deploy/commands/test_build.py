@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.models import find_model
 from tests.ship_deploy.commands.process import WITHOUT_GPU, check_refused, ship_deploy, start
 
 needs_tensorrt_rtx = pytest.mark.skipif(
@@ -86,7 +86,7 @@ def test_a_build_with_what_is_not_installed(model, tmp_path):
 @needs_tensorrt_rtx
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_leaves_nothing(tmp_path, number):
-    process = start("build", BUNDLED_MODEL, "-o", tmp_path / "ship.engine", *RTX, env=WITHOUT_GPU)
+    process = start("build", find_model(), "-o", tmp_path / "ship.engine", *RTX, env=WITHOUT_GPU)
     while "for frames of" not in process.stderr.readline():
         assert process.poll() is None
     time.sleep(1)  # into the build, which takes several

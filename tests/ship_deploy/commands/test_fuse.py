@@ -16,14 +16,6 @@ from tests.ship_deploy.commands.process import check_refused, ship_deploy, start
 from training.scenes import render
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    visible, infrared = render(0, 48, 64)
-    write_png(tmp_path / "v.png", visible)
-    write_png(tmp_path / "i.png", infrared)
-    return tmp_path / "v.png", tmp_path / "i.png"
-
-
 def make_folders(folder: Path, count: int) -> tuple[Path, Path]:
     folders = folder / "visible", folder / "infrared"
     scenes = [render(seed, 48, 64) for seed in range(min(count, 3))]

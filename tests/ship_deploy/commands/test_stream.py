@@ -16,9 +16,9 @@ import pytest
 from ship_deploy.commands import stream as command
 from ship_deploy.errors import UserError
 from ship_deploy.frames import stretch
-from ship_deploy.fuser import BUNDLED_MODEL
 from ship_deploy.geometry.calibration import Calibration, write_calibration
 from ship_deploy.images import write_png
+from ship_deploy.models import find_model
 from ship_deploy.thermal import DeadPixels
 from tests.ship_deploy.streams.media_server import MediaServer, needs_ffmpeg
 from tests.ship_deploy.streams.mjpeg_server import MjpegServer
@@ -106,7 +106,7 @@ def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model
     output = tmp_path / "fused.avi"
     size = (400, 512) if slow else (64, 96)
     visible, infrared = np.full((*size, 3), 90, np.uint8), np.full(size, 160, np.uint8)
-    network = BUNDLED_MODEL if slow else model
+    network = find_model() if slow else model
     with MjpegServer(visible) as v, MjpegServer(infrared) as i:
         options = ("-o", output, "--model", network, "--device", "cpu", "--threads", 1)
         process = start(v.address, i.address, *options)
