@@ -45,7 +45,7 @@ class Artifact:
     metadata: dict[str, str]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def properties(self) -> dict[str, Any]:
         """The metadata, with what is JSON in it (config, fidelity) decoded."""
         return {
             k: json.loads(v) if v.startswith(("{", "[")) else v for k, v in self.metadata.items()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ship_deploy.errors import UserError
 
 SMALLEST = 16  # pixels a side; below, the network's statistics over the frame mean nothing
+PERCENTILES = (0.5, 99.5)  # of a frame of more than 8 bits, that become 0 and 255 by default
 Frames = NDArray[np.uint8]
 
 
@@ -93,6 +94,13 @@ def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
     if infrared.dtype == np.uint8:
         return infrared
     return scale(infrared, *np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True))
+
+
+def check_percentiles(percentiles: tuple[float, float]) -> None:
+    """Say in one line what keeps two percentiles from being limits of a stretch."""
+    low, high = percentiles
+    if not 0 <= low < high <= 100:
+        raise UserError(f"percentiles are {low} and {high}, expected 0 <= lower < upper <= 100")
 
 
 def scale(infrared: NDArray[Any], low: Any, high: Any) -> Frames:

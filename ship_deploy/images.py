@@ -14,8 +14,6 @@ from ship_deploy.frames import Frames, check_infrared, check_pair
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
-# Decoders print; what they say is raised here. In OpenCV 4 the switch lies at the top.
-getattr(cv2.utils, "logging", cv2).setLogLevel(0)
 
 
 class PairOfFiles(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from ship_deploy.artifact import Artifact, read_artifact
+from ship_deploy.backends.info import Info
 from ship_deploy.errors import UserError
 
 NAMES = ("onnxruntime", "tensorrt")
@@ -15,11 +16,10 @@ NAMES = ("onnxruntime", "tensorrt")
 class Backend(Protocol):
     """Runs one model on one device."""
 
-    facts: dict[str, str]
-    """Precision, digest, backend, device, threads, versions; for `Fuser.info`."""
+    info: Info
 
-    ahead: int
-    """Frames worth starting before the oldest one is waited for."""
+    frames_in_flight: int
+    """Frames that are worth having under way at a time."""
 
     def start(self, *inputs: NDArray[Any]) -> Callable[[], NDArray[Any]]:
         """Begin to compute the graph's output for its inputs, in their order.

@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ship_deploy.artifact import Artifact
+from ship_deploy.artifact import VERSION, Artifact
+from ship_deploy.backends.info import Info
 from ship_deploy.errors import UserError
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -36,7 +37,7 @@ class OnnxRuntime:
         UserError: ONNX Runtime is missing, or cannot use the device.
     """
 
-    ahead = 0
+    frames_in_flight = 1
 
     def __init__(self, artifact: Artifact, device: str, threads: int | None) -> None:
         if threads is not None and threads < 1:
@@ -73,14 +74,15 @@ class OnnxRuntime:
                 f"{f' ({said})' if said else ''}; ship-deploy doctor says more"
             )
         self._names = [node.name for node in self._session.get_inputs()]
-        self.facts = {
-            "precision": artifact.metadata.get("precision", "unknown"),
-            "digest": artifact.digest,
-            "backend": "onnxruntime",
-            "device": f"cuda:{index}" if provider == _CUDA else "cpu",
-            "threads": str(threads),
-            "onnxruntime": ort.__version__,
-        }
+        self.info = Info(
+            model=str(artifact.path),
+            precision=artifact.metadata.get("precision", "unknown"),
+            digest=artifact.digest,
+            backend="onnxruntime",
+            device=f"cuda:{index}" if provider == _CUDA else "cpu",
+            versions={"onnxruntime": ort.__version__, "ship-deploy": VERSION},
+            threads=threads,
+        )
 
     def start(self, *inputs: NDArray[Any]) -> Callable[[], NDArray[Any]]:
         """The work itself is done when what is returned is called."""

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ship_deploy.artifact import VERSION
+from ship_deploy.backends.info import Info
 from ship_deploy.backends.lane import Lane
 from ship_deploy.cuda import Cuda, load
 from ship_deploy.cuda.arrays import DeviceArray, empty_like
@@ -34,7 +36,7 @@ class TensorRT:
         UserError: the engine is not for this machine, or TensorRT cannot load it.
     """
 
-    ahead = 1
+    frames_in_flight = 2  # one is copied while another is computed
 
     def __init__(self, path: Path, device: int, cuda: str) -> None:
         content, passport = read_engine(path, device)
@@ -51,16 +53,17 @@ class TensorRT:
             raise UserError(f"{path}: {self._flavour.name} cannot load it: {reasons}")
         self._idle: deque[Lane] = deque()
         weakref.finalize(self, _release, self._cuda, self._idle)
-        self.facts = {
-            "precision": str(passport.recipe.metadata["precision"]),
-            "digest": passport.engine_digest,
-            "backend": "tensorrt",
-            "device": f"cuda:{device}",
-            "sizes": str(self._profile),
-            "cuda": self._cuda.name,
-            "graphs": _graphs(self._cuda, self._flavour),
-            self._flavour.name: self._flavour.version,
-        }
+        self.info = Info(
+            model=str(path),
+            precision=str(passport.recipe.metadata["precision"]),
+            digest=passport.engine_digest,
+            backend="tensorrt",
+            device=f"cuda:{device}",
+            versions={self._flavour.name: self._flavour.version, "ship-deploy": VERSION},
+            sizes=str(self._profile),
+            cuda=self._cuda.name,
+            graphs=_graphs(self._cuda, self._flavour),
+        )
 
     def start(self, *inputs: Frames) -> Callable[[], Frames]:
         """Enqueue a frame; what is returned waits for it and is to be called once."""

@@ -9,6 +9,7 @@ import typer
 from ship_deploy import console
 from ship_deploy.artifact import VERSION
 from ship_deploy.backends import NAMES
+from ship_deploy.frames import PERCENTILES
 
 app = typer.Typer(
     add_completion=False,
@@ -62,7 +63,7 @@ def fuse(
     percentiles: Annotated[
         tuple[float, float],
         typer.Option(help="of 16-bit or float infrared: these become black and white"),
-    ] = (0.5, 99.5),
+    ] = PERCENTILES,
     report: Annotated[
         Path | None, typer.Option(help="write a page to compare the pictures on, page.html")
     ] = None,
@@ -78,8 +79,8 @@ def fuse(
         visible,
         infrared,
         output,
-        report,
-        calibration,
+        report=report,
+        calibration=calibration,
         model=model,
         backend=backend,
         device=device,
@@ -116,7 +117,7 @@ def stream(
     percentiles: Annotated[
         tuple[float, float],
         typer.Option(help="of 16-bit infrared: these become black and white"),
-    ] = (0.5, 99.5),
+    ] = PERCENTILES,
     smoothing: Annotated[
         float, typer.Option(help="seconds in which those levels follow the scene; 0: at once")
     ] = 2.0,
@@ -164,12 +165,10 @@ def stream(
         rate=rate,
         calibration=calibration,
         dead_pixels=dead_pixels,
-        levels={
-            "percentiles": percentiles,
-            "smoothing": smoothing,
-            "clahe": clahe,
-            "black_hot": black_hot,
-        },
+        percentiles=percentiles,
+        smoothing=smoothing,
+        clahe=clahe,
+        black_hot=black_hot,
         push=push,
         serve=serve,
         model=model,

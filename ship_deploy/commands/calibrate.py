@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import Frames, stretch
+from ship_deploy.frames import PERCENTILES, Frames, stretch
 from ship_deploy.geometry.calibration import Calibration, write_calibration
 from ship_deploy.geometry.chessboard import find_corners
 from ship_deploy.geometry.homography import Points, coverage, estimate
@@ -21,7 +21,6 @@ from ship_deploy.images import PairOfFiles, find_pairs, read_infrared, read_visi
 
 MAX_ERROR = 0.005  # of the visible frame's diagonal: 4 pixels of 640x480
 SPARSE = 0.25  # of the infrared frame; points that cover less say little of its rest
-PERCENTILES = (0.5, 99.5)  # of infrared frames of more than 8 bits
 TILES = 8  # of the checkerboard in the picture, across
 
 

@@ -129,7 +129,7 @@ def _fusion() -> Finding:
     return (
         "bundled model fuses",
         OK if fused.shape == (32, 48, 3) else MISSING,
-        f"{fuser.info['backend']} on {fuser.info['device']}",
+        f"{fuser.info.backend} on {fuser.info.device}",
     )
 
 

@@ -3,15 +3,15 @@
 import statistics
 import time
 from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from rich.progress import track
 
 from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import Frames, stretch
+from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, stretch
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import Calibration, read_calibration
 from ship_deploy.images import (
@@ -29,9 +29,14 @@ def fuse_files(
     visible: Path,
     infrared: Path,
     output: Path,
-    report: Path | None,
-    calibration: Path | None,
-    **options: Any,
+    *,
+    report: Path | None = None,
+    calibration: Path | None = None,
+    model: str | PathLike[str] | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    percentiles: tuple[float, float] = PERCENTILES,
 ) -> None:
     """Fuse two images or two folders into PNG files.
 
@@ -43,37 +48,41 @@ def fuse_files(
         output: a folder, or for two images also a `.png`.
         report: an HTML page to write, or None.
         calibration: from `ship-deploy calibrate`; None if the images are aligned.
-        options: for `Fuser`; `percentiles` among them.
+        model: see `Fuser`; so are those that follow.
+        backend: the same.
+        device: the same.
+        threads: the same.
+        percentiles: the same.
 
     Raises:
         UserError: the first step that failed, and why.
     """
+    check_percentiles(percentiles)
     pairs = find_pairs(visible, infrared)
     outputs = _outputs(pairs, output)
     known = None if calibration is None else read_calibration(calibration)
     check_pairs(pairs, known.align if known else None)
-    fuser = Fuser(**options)
+    fuser = Fuser(model, backend=backend, device=device, threads=threads)
     for folder in {outputs[0].parent, *([report.parent] if report else [])}:
         make_folder(folder)
     seconds = []
     steps = track(list(zip(pairs, outputs, strict=True)), "Fusing", console=console.ERR)
     for pair, path in steps:
-        frames = _read(pair, known, options["percentiles"])
+        frames = _read(pair, known, percentiles)
         start = time.perf_counter()
         fused = fuser(*frames)
         seconds.append(time.perf_counter() - start)
         write_png(path, fused)
     pace = f"{statistics.median(seconds) * 1000:.0f} ms"
-    facts = fuser.info
     console.ERR.print(
-        f"Fused {len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} on {facts['backend']}, "
-        f"{facts['device']}; median {pace} a frame."
+        f"Fused {len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} on {fuser.info.backend}, "
+        f"{fuser.info.device}; median {pace} a frame."
     )
     print(output)
     if report:
-        facts = {**summary(fuser), "median time": f"{pace} a frame"}
-        panels = _panels(pairs, outputs, known, options["percentiles"])
-        write_report(report, panels, facts, "Fused pairs")
+        info = {**summary(fuser), "median time": f"{pace} a frame"}
+        panels = _panels(pairs, outputs, known, percentiles)
+        write_report(report, panels, info, "Fused pairs")
         print(report)
 
 

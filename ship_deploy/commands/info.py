@@ -15,10 +15,10 @@ def describe(model: str) -> None:
         UserError: the file is damaged, edited, or none of both.
     """
     path = find_model(model)
-    facts: dict[str, object]
+    about: dict[str, object]
     if is_engine(path):
-        facts = read_whole(path)[1].as_json
+        about = read_whole(path)[1].as_json
     else:
         artifact = read_artifact(path)
-        facts = {"digest": artifact.digest, **artifact.facts}
-    print(json.dumps({"path": str(path), **facts}, indent=2))
+        about = {"digest": artifact.digest, **artifact.properties}
+    print(json.dumps({"path": str(path), **about}, indent=2))

@@ -5,12 +5,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ship_deploy import console
 from ship_deploy.errors import UserError
+from ship_deploy.frames import PERCENTILES
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import read_calibration
 from ship_deploy.serving import Server
@@ -29,17 +30,23 @@ PATIENCE = 0.7  # seconds that a frame under way is waited for when the command 
 def stream(
     visible: str,
     infrared: str,
-    output: Path | None,
+    output: Path | None = None,
     *,
-    pair_by: Literal["time", "index"],
-    offset: float,
-    rate: float | None,
-    calibration: Path | None,
-    dead_pixels: Path | None,
-    levels: Mapping[str, Any],
-    push: str | None,
-    serve: str | None,
-    **options: Any,
+    pair_by: Literal["time", "index"] = "time",
+    offset: float = 0.0,
+    rate: float | None = None,
+    calibration: Path | None = None,
+    dead_pixels: Path | None = None,
+    percentiles: tuple[float, float] = PERCENTILES,
+    smoothing: float = 2.0,
+    clahe: float | None = None,
+    black_hot: bool = False,
+    push: str | None = None,
+    serve: str | None = None,
+    model: str | PathLike[str] | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
 ) -> None:
     """Fuse until both files end, or until interrupted; finish the output in any case.
 
@@ -52,10 +59,16 @@ def stream(
         rate: frames per second of what is written or sent; None for the visible file's, or 25.
         calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
         dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
-        levels: for `Thermal`.
+        percentiles: see `Thermal`; so are the three that follow.
+        smoothing: the same, seconds.
+        clahe: the same.
+        black_hot: the same.
         push: address to send the fused stream to, see `PushOutput`, or None.
         serve: HOST:PORT of the live page, or None.
-        options: for `Fuser`.
+        model: see `Fuser`; so are those that follow.
+        backend: the same.
+        device: the same.
+        threads: the same.
 
     Raises:
         UserError: what cannot be used, read or written.
@@ -66,13 +79,19 @@ def stream(
     outputs: list[Output] = [_output(output, rate or visible_rate, sources)] if output else []
     dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
     known = None if calibration is None else read_calibration(calibration)
-    prepare = Preparation(Thermal(dead=dead, **levels), known)
-    fuser = Fuser(**options)
+    thermal = Thermal(
+        percentiles=percentiles, smoothing=smoothing, clahe=clahe, black_hot=black_hot, dead=dead
+    )
+    prepare = Preparation(thermal, known)
+    fuser = Fuser(model, backend=backend, device=device, threads=threads)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
     if push is not None:
         outputs.append(PushOutput(push, rate or visible_rate))
     if serve is not None:
-        engine = {**fuser.info, "model": Path(fuser.info["model"]).name}  # no path of this machine
+        engine = {
+            **fuser.info.as_dict(),
+            "model": Path(fuser.info.model).name,
+        }  # no path of this machine
         server = Server(serve, pipeline.statistics, engine)
         outputs.append(server)
         open_to = "" if server.local else ", for everybody in the network"

@@ -2,13 +2,20 @@
 
 import importlib
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ship_deploy.errors import UserError
 
 _CUDA = 2  # DLPack's number for this kind of device
+
+
+class CudaArray(Protocol):
+    """An array of torch, CuPy, PyCUDA or Numba on a GPU, as far as types can tell."""
+
+    @property
+    def __cuda_array_interface__(self) -> Any: ...
 
 
 class DeviceArray(NamedTuple):

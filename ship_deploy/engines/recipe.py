@@ -130,7 +130,7 @@ def make_recipe(
     return Recipe(
         artifact.path.name,
         artifact.digest,
-        artifact.facts,
+        artifact.properties,
         flavour.name,
         flavour.version,
         VERSION,

@@ -47,7 +47,7 @@ class Server:
     Args:
         address: "HOST:PORT", or a port on this machine only.
         statistics: says how the pipeline does; called from any thread.
-        engine: what fuses, as `Fuser.info`.
+        engine: what fuses, as `Fuser.info.as_dict()`.
 
     Raises:
         UserError: the address is none, or cannot be used.

@@ -1,16 +1,26 @@
-"""Two live cameras in, one fused stream out."""
+"""Two live cameras in, one fused stream out: all that a rig needs.
 
+A `Pipeline` reads a visible and an infrared `Source` and pairs their frames in time. A
+`Preparation` brings the infrared ones to 8 bits and aligns them, a `Fuser` fuses the pairs, and
+every `Result` goes to each `Output`.
+"""
+
+from ship_deploy.geometry.calibration import Calibration, read_calibration
 from ship_deploy.streams.frame import Frame, Output, Result
 from ship_deploy.streams.outputs import Callback, ImageOutput, VideoOutput
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
-from ship_deploy.streams.sources import Camera, ImageFolder, VideoFile, find_source
+from ship_deploy.streams.sources import Camera, Capture, ImageFolder, Source, VideoFile, find_source
 from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.thermal import DeadPixels, Thermal, find_dead_pixels, read_dead_pixels
 
 __all__ = [
+    "Calibration",
     "Callback",
     "Camera",
+    "Capture",
+    "DeadPixels",
     "Frame",
     "ImageFolder",
     "ImageOutput",
@@ -19,9 +29,14 @@ __all__ = [
     "Preparation",
     "PushOutput",
     "Result",
+    "Source",
     "SourceStatistics",
     "Statistics",
+    "Thermal",
     "VideoFile",
     "VideoOutput",
+    "find_dead_pixels",
     "find_source",
+    "read_calibration",
+    "read_dead_pixels",
 ]

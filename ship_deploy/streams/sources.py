@@ -1,6 +1,5 @@
 """Where frames come from: cameras, streams, video files, folders of images."""
 
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from ship_deploy.images import SUFFIXES, list_images, read_infrared, read_visibl
 OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
 RATE = 25.0  # frames per second where nothing says it
 GREY_16 = int.from_bytes(b"Y1\0\x10", "little"), int.from_bytes(b"Y16 ", "little")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it prints is raised or logged here
 
 # An image and its stamp, in seconds on the source's own clock, if it has one.
 Grabbed: TypeAlias = tuple[NDArray[Any] | None, float | None]

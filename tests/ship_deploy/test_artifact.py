@@ -31,7 +31,7 @@ def test_a_sealed_file_is_onnx_and_says_what_was_put_in(sealed, tmp_path):
     artifact = read_artifact(path)
 
     assert artifact.metadata == {"graph": "frames", "empty": "", "long": "ä" * 300}
-    assert artifact.facts == artifact.metadata
+    assert artifact.properties == artifact.metadata
     assert artifact.content == sealed
     model = onnx.load(path)
     onnx.checker.check_model(model)

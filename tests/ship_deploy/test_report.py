@@ -27,9 +27,9 @@ def open_page(chromium, tmp_path):
     """A function: pairs to an open page, which must not complain or request anything."""
     contexts, problems = [], []
 
-    def open_it(*pairs, facts=None, title="Pairs", **options):
+    def open_it(*pairs, info=None, title="Pairs", **options):
         path = tmp_path / "page.html"
-        write_report(path, pairs, facts or {}, title)
+        write_report(path, pairs, info or {}, title)
         contexts.append(chromium.new_context(viewport={"width": 1000, "height": 900}, **options))
         page = contexts[-1].new_page()
         page.on("console", lambda message: problems.append(message.text))
@@ -135,7 +135,7 @@ def test_buttons_choose_the_left_picture_of_their_own_pair(open_page):
 
 def test_names_are_text(open_page):
     page = open_page(
-        pair(NASTY, note=NASTY), facts={NASTY: NASTY, "cost": "$5 & $name"}, title=NASTY
+        pair(NASTY, note=NASTY), info={NASTY: NASTY, "cost": "$5 & $name"}, title=NASTY
     )
     assert page.title() == NASTY
     assert page.locator("h1").inner_text() == page.locator("h2").inner_text() == NASTY
@@ -157,7 +157,7 @@ def test_without_scripts_and_on_paper_the_pictures_remain(open_page):
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_page_never_scrolls_sideways(open_page, width):
-    page = open_page(pair("name_" * 30, (48, 640)), facts={"digest": "0123456789abcdef" * 8})
+    page = open_page(pair("name_" * 30, (48, 640)), info={"digest": "0123456789abcdef" * 8})
     page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -85,12 +85,12 @@ def test_a_size_seen_again_replays_a_graph(gpu_fuser, flavour):
     before = stand_in.driver.stand_in_launches()
     for pair in pairs((64, 96), (64, 96), (64, 96), (48, 64)):
         gpu_fuser(*pair)
-    captures = flavour.name == "tensorrt" and gpu_fuser.info["cuda"] == "cuda-python"
+    captures = flavour.name == "tensorrt" and gpu_fuser.info.cuda == "cuda-python"
     assert stand_in.driver.stand_in_launches() - before == (2 if captures else 0)
     expected = "captured" if captures else "by TensorRT-RTX"
     if flavour.name == "tensorrt" and not captures:
         expected = "off (pycuda has none)"
-    assert gpu_fuser.info["graphs"] == expected
+    assert gpu_fuser.info.graphs == expected
 
 
 def test_map_keeps_two_frames_under_way_and_their_order(gpu_fuser, fuser):

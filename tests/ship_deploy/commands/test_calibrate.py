@@ -126,7 +126,7 @@ def write_rig(path, infrared=INFRARED):
 def test_fuse_applies_it(pair, model, fuser, tmp_path):
     options = {"model": model, "device": "cpu", "threads": 1, "percentiles": (0.0, 100.0)}
     rig, output = write_rig(tmp_path / "c.json"), tmp_path / "fused.png"
-    fuse_files(*pair, output, tmp_path / "page.html", rig, **options)
+    fuse_files(*pair, output, report=tmp_path / "page.html", calibration=rig, **options)
     counts = cv2.imread(str(pair[1]), cv2.IMREAD_UNCHANGED)
     grey = np.rint((counts - counts.min()) * (255 / np.ptp(counts))).astype(np.uint8)
     aligned = cv2.warpPerspective(grey, MATRIX, VISIBLE[::-1])
@@ -137,5 +137,5 @@ def test_fuse_applies_it(pair, model, fuser, tmp_path):
 def test_fuse_refuses_a_calibration_of_another_camera(pair, model, tmp_path):
     rig, output = write_rig(tmp_path / "c.json", (50, 64)), tmp_path / "out"
     with pytest.raises(UserError, match=r"v\.png and .*i\.png: the calibration is for infrared"):
-        fuse_files(*pair, output, None, rig, model=model, percentiles=(0.5, 99.5))
+        fuse_files(*pair, output, calibration=rig, model=model)
     assert not output.exists()

@@ -203,7 +203,7 @@ def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
     [
         (("v.avi", "i.avi"), {"serve": "host"}, "--serve is 'host', expected HOST:PORT"),
         (("v.avi", "i.avi"), {"push": "ftp://host"}, "ftp://host: no address to send a stream to"),
-        (("v.avi", "i.avi"), {"levels": {"smoothing": -1.0}}, "smoothing is -1.0"),
+        (("v.avi", "i.avi"), {"smoothing": -1.0}, "smoothing is -1.0"),
         (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
         (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),
         (("v.avi", "0"), {}, "give two cameras or files"),
@@ -217,16 +217,13 @@ def test_mistakes_are_told_and_nothing_is_written(words, options, message, tmp_p
     monkeypatch.chdir(tmp_path)
     for name in ("v.avi", "i.avi"):
         (tmp_path / name).touch()
-    defaults = {"pair_by": "time", "offset": 0.0, "rate": None, "levels": {}}
-    defaults |= {"output": None, "calibration": None, "dead_pixels": None}
-    defaults |= {"push": None, "serve": None}
     paths = {
         key: Path(value) if isinstance(value, str) and "." in value else value
         for key, value in options.items()
     }
 
     with pytest.raises(UserError, match=message):
-        command.stream(*words, **{**defaults, **paths})
+        command.stream(*words, **paths)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["i.avi", "v.avi"]
 
 

@@ -61,4 +61,4 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 
 
 def test_by_name(frames):
-    assert Fuser("ship", device="cpu").info["model"] == str(CATALOGUE["ship"].path)
+    assert Fuser("ship", device="cpu").info.model == str(CATALOGUE["ship"].path)
