@@ -13,8 +13,8 @@ from rich.markdown import Markdown
 
 from ship_deploy import console
 from ship_deploy.console import ERR, OUT
-from ship_deploy.engines.profile import parse_size
 from ship_deploy.errors import UserError
+from ship_deploy.frames import parse_size
 from ship_deploy.models import find_model
 
 if TYPE_CHECKING:

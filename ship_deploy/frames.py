@@ -1,5 +1,6 @@
 """What cameras give: checked, and brought to what the graph takes."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,26 @@ def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
     if infrared.dtype == np.uint8:
         return infrared
     return scale(infrared, *np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True))
+
+
+def split_size(text: str) -> tuple[int, int] | None:
+    """The two numbers of "HxW", such as "480x640"; None if it is not of this form."""
+    found = re.fullmatch(r"([0-9]{1,5})[xX]([0-9]{1,5})", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def parse_size(name: str, text: str) -> tuple[int, int]:
+    """The height and width of a frame, in pixels, from "HxW".
+
+    Raises:
+        UserError: it is not of this form, or too small; calls it `name`.
+    """
+    size = split_size(text)
+    if size is None:
+        raise UserError(f"{name} is {text!r}, expected HEIGHTxWIDTH, such as 480x640")
+    if min(size) < SMALLEST:
+        raise UserError(f"{name} is {text}, the smallest is {SMALLEST}x{SMALLEST}")
+    return size
 
 
 def check_percentiles(percentiles: tuple[float, float]) -> None:

@@ -16,7 +16,7 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", "
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
 
-class PairOfFiles(NamedTuple):
+class FilePair(NamedTuple):
     """A visible and an infrared image of one scene; `name` is the visible file's stem."""
 
     name: str
@@ -51,7 +51,7 @@ def _write(path: Path, image: NDArray[Any], suffix: str) -> None:
     write_atomically(path, content.tobytes())
 
 
-def find_pairs(visible: Path, infrared: Path) -> list[PairOfFiles]:
+def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
     """Two files as one pair, or two folders paired by file name without suffix, in order.
 
     Raises:
@@ -63,15 +63,15 @@ def find_pairs(visible: Path, infrared: Path) -> list[PairOfFiles]:
     if visible.is_dir() != infrared.is_dir():
         raise UserError(f"{visible} and {infrared}: give two files or two folders")
     if not visible.is_dir():
-        return [PairOfFiles(visible.stem, visible, infrared)]
+        return [FilePair(visible.stem, visible, infrared)]
     left, right = _images(visible), _images(infrared)
     lonely = sorted(str(left.get(n) or right[n]) for n in left.keys() ^ right.keys())
     if lonely:
         raise UserError(f"no partner of the same name for {', '.join(lonely)}")
-    return [PairOfFiles(name, left[name], right[name]) for name in sorted(left)]
+    return [FilePair(name, left[name], right[name]) for name in sorted(left)]
 
 
-def check_pairs(pairs: list[PairOfFiles], align: Align | None = None) -> None:
+def check_pairs(pairs: list[FilePair], align: Align | None = None) -> None:
     """Decode every pair once and raise one UserError that names all that cannot be fused.
 
     Args:

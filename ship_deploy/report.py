@@ -24,7 +24,7 @@ _JPEG = (
 )
 
 
-class Pair(NamedTuple):
+class Panel(NamedTuple):
     """One scene; the pictures are uint8 and of one size, (H, W) or (H, W, 3) in BGR."""
 
     name: str
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
     note: str = ""
 
 
-def write_report(path: Path, pairs: Iterable[Pair], info: Mapping[str, str], title: str) -> None:
+def write_report(path: Path, pairs: Iterable[Panel], info: Mapping[str, str], title: str) -> None:
     """Write the page, or nothing.
 
     Pictures are encoded as they come, so an iterator needs memory for one pair and the page.
@@ -67,7 +67,7 @@ def summary(fuser: Fuser) -> dict[str, str]:
     return {**info.as_dict(), "model": Path(info.model).name, "digest": info.digest[:12]}
 
 
-def _card(template: Template, pair: Pair) -> str:
+def _card(template: Template, pair: Panel) -> str:
     height, width = pair.fused.shape[:2]
     return template.substitute(
         name=escape(pair.name),

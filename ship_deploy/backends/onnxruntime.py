@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import partial
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ship_deploy.artifact import VERSION, Artifact
 from ship_deploy.backends.info import Info
+from ship_deploy.cuda.gpu import parse_device
 from ship_deploy.errors import UserError
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -48,7 +48,8 @@ class OnnxRuntime:
             raise UserError(
                 "ONNX Runtime is not installed: pip install 'ship-deploy[cpu]', or [gpu] with CUDA"
             ) from error
-        provider, index = _provider(device, ort.get_available_providers())
+        index = _gpu(device, ort.get_available_providers())
+        provider = _CPU if index is None else _CUDA
         threads = threads or len(os.sched_getaffinity(0))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -58,7 +59,7 @@ class OnnxRuntime:
         options.log_severity_level = 4  # what matters is raised, below
         settings: list[Any] = [_CPU]
         said = ""
-        if provider == _CUDA:
+        if index is not None:
             # Device 0 is the default; to name it makes ONNX Runtime 1.26 to 1.31 print a warning.
             chosen = {"device_id": str(index)} if index else {}
             settings = [(_CUDA, chosen | _CUDA_OPTIONS)]
@@ -79,7 +80,7 @@ class OnnxRuntime:
             precision=artifact.metadata.get("precision", "unknown"),
             digest=artifact.digest,
             backend="onnxruntime",
-            device=f"cuda:{index}" if provider == _CUDA else "cpu",
+            device="cpu" if index is None else f"cuda:{index}",
             versions={"onnxruntime": ort.__version__, "ship-deploy": VERSION},
             threads=threads,
         )
@@ -108,16 +109,14 @@ def preload_cuda(ort: Any) -> str:
     return " ".join(said.getvalue().split())
 
 
-def _provider(device: str, available: list[str]) -> tuple[str, int]:
-    if device == "auto":
-        return (_CUDA if _CUDA in available else _CPU), 0
-    if device == "cpu":
-        return _CPU, 0
-    if found := re.fullmatch(r"cuda(?::(\d+))?", device):
-        if _CUDA not in available:
-            raise UserError(
-                "this ONNX Runtime has no CUDA: pip uninstall onnxruntime, "
-                "then pip install 'ship-deploy[gpu]'"
-            )
-        return _CUDA, int(found[1] or 0)
-    raise UserError(f"unknown device {device!r}, expected auto, cpu, cuda or cuda:N")
+def _gpu(device: str, available: list[str]) -> int | None:
+    """Number of the GPU to run on; None for the CPU."""
+    index = parse_device(device)
+    if index is None:
+        return 0 if device == "auto" and _CUDA in available else None
+    if _CUDA not in available:
+        raise UserError(
+            "this ONNX Runtime has no CUDA: pip uninstall onnxruntime, "
+            "then pip install 'ship-deploy[gpu]'"
+        )
+    return index

@@ -84,5 +84,5 @@ def _gpus(recipe: Recipe) -> str:
     capabilities = ", ".join(recipe.compute_capabilities)
     if recipe.gpu is not None and recipe.targets_its_gpu:
         return f"{recipe.gpu.name}, compute capability {capabilities}"
-    here = "" if recipe.gpu else " (no GPU was found here)"
-    return f"GPUs of compute capability {capabilities}{here}"
+    note = "" if recipe.gpu else " (no GPU was found here)"
+    return f"GPUs of compute capability {capabilities}{note}"

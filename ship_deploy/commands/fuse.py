@@ -15,14 +15,14 @@ from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, stretch
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import Calibration, read_calibration
 from ship_deploy.images import (
-    PairOfFiles,
+    FilePair,
     check_pairs,
     find_pairs,
     read_infrared,
     read_visible,
     write_png,
 )
-from ship_deploy.report import Pair, summary, write_report
+from ship_deploy.report import Panel, summary, write_report
 
 
 def fuse_files(
@@ -86,7 +86,7 @@ def fuse_files(
         print(report)
 
 
-def _outputs(pairs: list[PairOfFiles], output: Path) -> list[Path]:
+def _outputs(pairs: list[FilePair], output: Path) -> list[Path]:
     """Where each fused image goes; never over an input."""
     if output.suffix.lower() == ".png" and not output.is_dir():
         if len(pairs) > 1:
@@ -104,7 +104,7 @@ def _outputs(pairs: list[PairOfFiles], output: Path) -> list[Path]:
 
 
 def _read(
-    pair: PairOfFiles, calibration: Calibration | None, percentiles: tuple[float, float]
+    pair: FilePair, calibration: Calibration | None, percentiles: tuple[float, float]
 ) -> tuple[Frames, Frames]:
     """Both frames as they are fused: infrared in 8 bits, aligned."""
     visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
@@ -116,11 +116,11 @@ def _read(
 
 
 def _panels(
-    pairs: list[PairOfFiles],
+    pairs: list[FilePair],
     outputs: list[Path],
     calibration: Calibration | None,
     percentiles: tuple[float, float],
-) -> Iterator[Pair]:
+) -> Iterator[Panel]:
     """The pictures for the report, read one pair at a time."""
     for pair, path in zip(pairs, outputs, strict=True):
-        yield Pair(pair.name, *_read(pair, calibration, percentiles), read_visible(path))
+        yield Panel(pair.name, *_read(pair, calibration, percentiles), read_visible(path))

@@ -1,5 +1,6 @@
 """The NVIDIA GPU of this machine, asked through cuda-python."""
 
+import re
 from dataclasses import dataclass
 
 from ship_deploy.errors import UserError
@@ -18,6 +19,19 @@ class Gpu:
     name: str
     compute_capability: str
     driver: str
+
+
+def parse_device(device: str) -> int | None:
+    """Number of the GPU that "cuda" or "cuda:N" names; None for "auto" and "cpu".
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if device in ("auto", "cpu"):
+        return None
+    if found := re.fullmatch(r"cuda(?::(\d+))?", device):
+        return int(found[1] or 0)
+    raise UserError(f"unknown device {device!r}, expected auto, cpu, cuda or cuda:N")
 
 
 def find_gpu(device: int = 0) -> Gpu:

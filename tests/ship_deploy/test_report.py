@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.report import Pair, write_report
+from ship_deploy.report import Panel, write_report
 
 VISIBLE, INFRARED, FUSED = (0, 0, 200), (90, 90, 90), (200, 60, 0)  # BGR: red, grey, blue
 NASTY = '"><script>document.title = "owned"</script><img src=x onerror="document.title = 1">'
@@ -19,7 +19,7 @@ def flat(colour, size):
 
 def pair(name="pair", size=(60, 80), note=""):
     infrared = np.full(size, INFRARED[0], np.uint8)
-    return Pair(name, flat(VISIBLE, size), infrared, flat(FUSED, size), note)
+    return Panel(name, flat(VISIBLE, size), infrared, flat(FUSED, size), note)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def test_pairs_are_encoded_as_they_come(tmp_path):
             fresh = np.zeros((16, 16, 3), np.uint8)
             alive.append(weakref.ref(fresh))
             assert sum(ref() is not None for ref in alive) <= 2
-            yield Pair(str(index), fresh, fresh[..., 0], fresh)
+            yield Panel(str(index), fresh, fresh[..., 0], fresh)
             del fresh
 
     write_report(tmp_path / "page.html", pairs(), {}, "t")

@@ -123,7 +123,7 @@ def test_what_is_under_way_comes_before_an_error(gpu_fuser, fuser):
         next(results)
 
 
-def test_a_map_that_is_left_gives_its_lanes_back(gpu_fuser):
+def test_a_map_that_is_left_gives_its_executions_back(gpu_fuser):
     frames = pairs(*[(48, 64)] * 4)
     for _ in range(3):
         results = gpu_fuser.map(iter(frames))
@@ -251,7 +251,7 @@ def test_what_cannot_be(engine):
     for options, message in (
         ({"backend": "onnxruntime"}, "an engine runs in TensorRT, not in ONNX Runtime"),
         ({"device": "cpu"}, "device is 'cpu'; TensorRT takes auto, cuda or cuda:N"),
-        ({"threads": 2}, "threads is for the processor"),
+        ({"threads": 2}, "threads is for the CPU"),
         ({"cuda": "cupy"}, "unknown cuda 'cupy', expected one of: cuda-python, pycuda"),
     ):
         with pytest.raises(UserError, match=message):

@@ -1,4 +1,4 @@
-"""What Prometheus reads."""
+"""How a pipeline does, in the text format of Prometheus."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[dict[str, str], float | None]  # labels, value
 
 
-def write_metrics(statistics: Statistics, engine: Mapping[str, str], viewers: int) -> str:
+def write_telemetry(statistics: Statistics, engine: Mapping[str, str], viewers: int) -> str:
     """The text that Prometheus scrapes; what is not known is left out."""
     return "".join(_families(statistics, engine, viewers))
 
