@@ -17,7 +17,7 @@ ERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 # What OpenCV and FFmpeg print, the commands raise or log themselves. Read when OpenCV is imported.
 QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 FAILURE, INTERRUPTED, TERMINATED = 1, 130, 143
-EPILOG = "Any command takes --debug, which shows where an error came from."
+EPILOG = "Every command takes --debug, which prints the traceback of an error."
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -39,9 +39,9 @@ def run(app: typer.Typer) -> NoReturn:
         if isinstance(error, UserError):
             _say(f"error: {error}")
         elif isinstance(error, ImportError):
-            _say(f"error: {error}; ship-deploy doctor says what is missing")
+            _say(f"error: {error}; run ship-deploy doctor to see what is missing")
         else:
-            _say(f"error: {type(error).__name__}: {error} (a bug; --debug shows where)")
+            _say(f"error: {type(error).__name__}: {error} (a bug; --debug prints the traceback)")
     sys.exit(FAILURE)
 
 

@@ -51,8 +51,7 @@ def check_pair(visible: Any, infrared: Any) -> None:
     if not grey and (visible.ndim != infrared.ndim + 1 or visible.shape[-1] != 3):
         expected = "(H, W, 3) or (H, W)" if infrared.ndim == 2 else "(N, H, W, 3) or (N, H, W)"
         raise UserError(
-            f"visible has shape {visible.shape} beside infrared {infrared.shape}, "
-            f"expected {expected}"
+            f"visible has shape {visible.shape} and infrared {infrared.shape}, expected {expected}"
         )
     *batch, height, width = visible.shape if grey else visible.shape[:-1]
     if (height, width) != infrared.shape[-2:]:
@@ -62,7 +61,7 @@ def check_pair(visible: Any, infrared: Any) -> None:
             "frames must be aligned and of one size"
         )
     if batch != list(infrared.shape[:-2]):
-        raise UserError(f"{batch[0]} visible frames beside {infrared.shape[0]} infrared ones")
+        raise UserError(f"{batch[0]} visible frames, but {infrared.shape[0]} infrared ones")
     if min(height, width) < SMALLEST:
         raise UserError(f"frames are {height}x{width}, the smallest is {SMALLEST}x{SMALLEST}")
     if 0 in batch:

@@ -142,5 +142,5 @@ class Fuser:
             name = self.info.backend
             raise UserError(f"{name} takes numpy arrays; arrays on the GPU need tensorrt")
         if not (is_on_device(visible) and is_on_device(infrared)):
-            raise UserError("one frame is on the GPU and one is not; bring both to one side")
+            raise UserError("one frame is on the GPU and the other is not; move both to one device")
         return self._backend.fuse_on_device(visible, infrared)

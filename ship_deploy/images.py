@@ -67,7 +67,7 @@ def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
     left, right = _images(visible), _images(infrared)
     lonely = sorted(str(left.get(n) or right[n]) for n in left.keys() ^ right.keys())
     if lonely:
-        raise UserError(f"no partner of the same name for {', '.join(lonely)}")
+        raise UserError(f"no image of the same name in the other folder for {', '.join(lonely)}")
     return [FilePair(name, left[name], right[name]) for name in sorted(left)]
 
 
@@ -101,7 +101,7 @@ def list_images(folder: Path) -> list[Path]:
         raise UserError(f"{folder}: no such folder")
     found = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES]
     if not (images := [path for path in found if not path.name.startswith(".")]):
-        raise UserError(f"{folder}: no images in it")
+        raise UserError(f"{folder}: contains no images")
     return images
 
 
@@ -109,7 +109,7 @@ def _images(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in list_images(folder):
         if path.stem in found:
-            raise UserError(f"{found[path.stem]} and {path}: two images of one name")
+            raise UserError(f"{found[path.stem]} and {path}: two images with the same name")
         found[path.stem] = path
     return found
 
@@ -122,7 +122,7 @@ def _decode(path: Path, flags: int) -> NDArray[Any]:
     if not content:
         raise UserError(f"{path}: the file is empty")
     if _cut_short(content):
-        raise UserError(f"{path}: the image is cut short")
+        raise UserError(f"{path}: the image is truncated")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:

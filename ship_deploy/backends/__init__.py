@@ -56,7 +56,7 @@ def load(model: Path, backend: str, device: str, threads: int | None, cuda: str)
         return _tensorrt(model, device, threads, cuda)
     artifact = read_artifact(model)
     if artifact.metadata.get("graph") != "frames":
-        raise UserError(f"{artifact.path}: takes luminance, for verification; not camera frames")
+        raise UserError(f"{artifact.path}: takes luminance, for verification, not camera frames")
     if backend == "tensorrt":
         return _tensorrt(artifact, device, threads, cuda)
     from ship_deploy.backends.onnxruntime import OnnxRuntime

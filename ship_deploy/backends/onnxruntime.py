@@ -72,7 +72,7 @@ class OnnxRuntime:
         if provider not in self._session.get_providers():
             raise UserError(
                 f"ONNX Runtime could not start CUDA on device {index}"
-                f"{f' ({said})' if said else ''}; ship-deploy doctor says more"
+                f"{f' ({said})' if said else ''}; see ship-deploy doctor"
             )
         self._names = [node.name for node in self._session.get_inputs()]
         self.info = Info(

@@ -98,7 +98,7 @@ class TensorRT:
                     array.check(name, self._device)
                 if bgr.shape != (*ir.shape, 3) or len(ir.shape) not in (2, 3):
                     raise UserError(
-                        f"visible has shape {bgr.shape} beside infrared {ir.shape} on the GPU, "
+                        f"visible has shape {bgr.shape} and infrared {ir.shape} on the GPU, "
                         "expected (H, W, 3) and (H, W), or both with N in front"
                     )
                 height, width = ir.shape[-2:]

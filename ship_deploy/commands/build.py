@@ -69,7 +69,7 @@ def build_file(
 
 def _read_times(path: Path, recipe: Recipe) -> bytes:
     if recipe.flavour != "tensorrt":
-        raise UserError(f"--timing-cache: {recipe.flavour} times no kernels; leave it out")
+        raise UserError(f"--timing-cache: {recipe.flavour} uses none; leave it out")
     try:
         return path.read_bytes() if path.exists() else b""
     except OSError as error:

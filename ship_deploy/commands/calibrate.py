@@ -50,7 +50,7 @@ def calibrate_files(
     if board is not None and points is not None:
         raise UserError("--board and --points: give one of them")
     if output.suffix.lower() != ".json" or output.is_dir():
-        raise UserError(f"{output}: calibrations are written as .json; give such a file")
+        raise UserError(f"{output}: expected a .json file")
     pairs = find_pairs(visible, infrared)
     picture = output.with_suffix(".jpg")
     if {output.resolve(), picture.resolve()} & {p.resolve() for pair in pairs for p in pair[1:]}:
@@ -66,8 +66,8 @@ def calibrate_files(
     if rms > limit:
         raise UserError(
             f"the points are off by {rms:.1f} pixels RMS, the limit is {limit:.1f} (--max-error); "
-            f"the worst, number {worst + 1}, infrared {_place(source[worst])} and visible "
-            f"{_place(target[worst])}, by {errors[worst]:.1f}"
+            f"the worst is number {worst + 1}, infrared {_place(source[worst])} and visible "
+            f"{_place(target[worst])}, off by {errors[worst]:.1f}"
         )
     calibration = Calibration(
         homography=tuple(tuple(float(v) for v in row) for row in matrix),
@@ -132,7 +132,7 @@ def _check_one_size(pairs: list[FilePair], frames: list[tuple[Frames, Frames]]) 
         for path, frame, first in zip(pair[1:], both, frames[0], strict=True):
             if frame.shape[:2] != first.shape[:2]:
                 (height, width), (h, w) = frame.shape[:2], first.shape[:2]
-                raise UserError(f"{path}: {height}x{width}, those before it were {h}x{w}")
+                raise UserError(f"{path}: {height}x{width}, the images before it are {h}x{w}")
 
 
 def _check_inside(path: Path, name: str, points: Points, size: tuple[int, ...]) -> None:
@@ -181,6 +181,6 @@ def _report(calibration: Calibration, pairs: int, covered: float) -> None:
         f"{calibration.rms:.2f} visible pixels off (RMS), {calibration.worst:.2f} at worst."
     )
     if calibration.points == 4:
-        console.ERR.print("Four points always fit: only the picture tells whether they are right.")
+        console.ERR.print("Four points always fit exactly: check the picture.")
     if covered < SPARSE:
-        console.ERR.print("Away from the points the calibration is a guess: see the picture.")
+        console.ERR.print("Away from the points it is extrapolated: check the picture.")

@@ -25,7 +25,7 @@ Finding = tuple[str, str, str]  # what, state, what it means or what to do
 def examine() -> None:
     """Print a table of what was found; every line that says no says how to mend it."""
     table = Table(title=f"ship-deploy {VERSION}", title_justify="left")
-    for heading in ("", "here", ""):
+    for heading in ("component", "found", "details"):
         table.add_column(heading, overflow="fold")
     for finding in [
         _machine(),

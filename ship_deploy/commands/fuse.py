@@ -93,7 +93,7 @@ def _outputs(pairs: list[FilePair], output: Path) -> list[Path]:
             raise UserError(f"{output}: {len(pairs)} images cannot go into one file; give a folder")
         outputs = [output]
     elif output.suffix and not output.is_dir():
-        raise UserError(f"{output}: fused images are written as .png; give that, or a folder")
+        raise UserError(f"{output}: expected a .png file or a folder")
     else:
         outputs = [output / f"{pair.name}.png" for pair in pairs]
     inputs = {p.resolve() for pair in pairs for p in (pair.visible, pair.infrared)}

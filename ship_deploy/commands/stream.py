@@ -94,7 +94,7 @@ def stream(
         }  # no path of this machine
         server = Server(serve, pipeline.statistics, engine)
         outputs.append(server)
-        open_to = "" if server.local else ", for everybody in the network"
+        open_to = "" if server.local else ", open to everyone on the network"
         console.ERR.print(f"Live at {server.url}{open_to}")
     run = _Run(pipeline, outputs)
     interrupt: BaseException | None = None

@@ -47,7 +47,7 @@ class DeviceArray(NamedTuple):
         if self.dtype != np.uint8:
             raise UserError(f"{name} is {self.dtype} on the GPU, expected uint8")
         if not self.contiguous:
-            raise UserError(f"{name} is not contiguous; make it so first")
+            raise UserError(f"{name} is not contiguous; make a contiguous copy first")
         if self.device != device:
             raise UserError(f"{name} is on GPU {self.device}, the engine on GPU {device}")
 
@@ -80,6 +80,4 @@ def empty_like(array: Any, shape: tuple[int, ...]) -> Any:
             return importlib.import_module("pycuda.gpuarray").empty(shape, np.uint8)
         case "numba":
             return importlib.import_module("numba.cuda").device_array(shape, np.uint8)
-    raise UserError(
-        f"arrays of {library} cannot be made here; give arrays of torch, cupy, pycuda or numba"
-    )
+    raise UserError(f"arrays of {library} are not supported; use torch, cupy, pycuda or numba")

@@ -49,12 +49,12 @@ def find_gpu(device: int = 0) -> Gpu:
     status, count = runtime.cudaGetDeviceCount()
     if status == runtime.cudaError_t.cudaErrorInsufficientDriver:
         raise UserError(
-            f"no NVIDIA driver, or one older than this cuda-python (CUDA error {int(status)})"
+            f"no NVIDIA driver, or one too old for this cuda-python (CUDA error {int(status)})"
         )
     if status or not count:
         raise UserError(f"no NVIDIA GPU that CUDA can use (CUDA error {int(status)})")
     if device >= count:
-        raise UserError(f"there is no GPU {device}; CUDA counts {count}, from 0")
+        raise UserError(f"there is no GPU {device}; CUDA finds {count}, numbered from 0")
     status, properties = runtime.cudaGetDeviceProperties(device)
     if status:
         raise UserError(f"GPU {device} does not answer (CUDA error {int(status)})")

@@ -20,7 +20,7 @@ class Profile:
     def __str__(self) -> str:
         low, usual, high = (f"{height}x{width}" for _, height, width in self.shapes)
         sizes = low if low == high else f"{low} to {high}, tuned for {usual}"
-        return f"frames of {sizes}; {'one' if self.max[0] == 1 else f'1 to {self.max[0]}'} a call"
+        return f"frames of {sizes}; {'one' if self.max[0] == 1 else f'1 to {self.max[0]}'} per call"
 
     @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:

@@ -51,6 +51,6 @@ def _find(image: NDArray[np.uint8], board: tuple[int, int], name: str) -> Points
         points: Points = (corners.reshape(-1, 2).astype(np.float64) + 0.5) / factor - 0.5
         return points
     raise UserError(
-        f"no chessboard of {rows}x{columns} inner corners in the {name} frame; see that all of it "
-        "is in view, sharp and, in infrared, warm"
+        f"no chessboard of {rows}x{columns} inner corners in the {name} frame; all of it must be "
+        "in view, in focus and, for infrared, warm"
     )

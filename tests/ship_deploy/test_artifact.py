@@ -77,7 +77,7 @@ def test_a_cut_model_is_called_one(model, share, tmp_path):
     path = tmp_path / "cut.onnx"
     path.write_bytes(content[: int(len(content) * share)])
 
-    with pytest.raises(UserError, match="cut short"):
+    with pytest.raises(UserError, match="is truncated"):
         Fuser(path)
 
 

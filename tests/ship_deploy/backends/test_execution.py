@@ -236,7 +236,7 @@ def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):
         ((Array(visible), infrared), "one frame is on the GPU and one is not"),
         ((Array(visible.astype(np.float32)), Array(infrared)), "visible is float32 on the GPU"),
         ((Array(visible[:, ::2]), Array(infrared)), "visible is not contiguous"),
-        ((Array(visible), Array(infrared[:48])), r"shape \(64, 96, 3\) beside infrared \(48, 96"),
+        ((Array(visible), Array(infrared[:48])), r"shape \(64, 96, 3\) and infrared \(48, 96"),
     ):
         with pytest.raises(UserError, match=message):
             gpu_fuser(*frames)

@@ -52,7 +52,7 @@ def test_says_that_four_points_prove_nothing(pair, tmp_path, capsys):
     corner = PLACES[[0, 4, 5, 3]] / 2
     calibrate_files(*pair, tmp_path / "c.json", points=write_points(tmp_path / "p.csv", corner))
     said = capsys.readouterr().err
-    assert "Four points always fit" in said and "a guess" in said
+    assert "Four points always fit" in said and "extrapolated" in said
 
 
 def test_a_wrong_click_is_named_and_nothing_is_written(pair, tmp_path):
@@ -113,7 +113,7 @@ def test_pairs_of_two_sizes(pair, tmp_path):
         (tmp_path / side).mkdir()
         (tmp_path / side / "a.png").write_bytes(path.read_bytes())
         write_png(tmp_path / side / "b.png", np.zeros((50, 50), np.uint8))
-    with pytest.raises(UserError, match=r"b\.png: 50x50, those before it were 96x128"):
+    with pytest.raises(UserError, match=r"b\.png: 50x50, the images before it are 96x128"):
         calibrate_files(tmp_path / "visible", tmp_path / "infrared", tmp_path / "c.json")
 
 
