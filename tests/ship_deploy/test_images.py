@@ -31,7 +31,7 @@ def test_folders_are_paired_by_name_without_suffix(folders):
 def test_all_names_without_partner_are_listed(folders):
     cv2.imwrite(str(folders[0] / "lone1.png"), np.zeros((20, 20, 3), np.uint8))
     cv2.imwrite(str(folders[1] / "lone2.png"), np.zeros((20, 20), np.uint8))
-    with pytest.raises(UserError, match=r"no partner .*lone2\.png.*lone1\.png"):
+    with pytest.raises(UserError, match=r"no image of the same name .*lone2\.png.*lone1\.png"):
         find_pairs(*folders)
 
 

@@ -233,7 +233,7 @@ def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):
     gpu_fuser = Fuser(engine)
     visible, infrared = render(0, 64, 96)
     for frames, message in (
-        ((Array(visible), infrared), "one frame is on the GPU and one is not"),
+        ((Array(visible), infrared), "one frame is on the GPU and the other is not"),
         ((Array(visible.astype(np.float32)), Array(infrared)), "visible is float32 on the GPU"),
         ((Array(visible[:, ::2]), Array(infrared)), "visible is not contiguous"),
         ((Array(visible), Array(infrared[:48])), r"shape \(64, 96, 3\) and infrared \(48, 96"),
@@ -243,7 +243,7 @@ def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):
     with pytest.raises(UserError, match="onnxruntime takes numpy arrays"):
         fuser(Array(visible), Array(infrared))
     strange = type("Strange", (Array,), {"__module__": "strange.things"})
-    with pytest.raises(UserError, match="arrays of strange cannot be made here"):
+    with pytest.raises(UserError, match="arrays of strange are not supported"):
         gpu_fuser(strange(visible), strange(infrared))
 
 

@@ -104,7 +104,7 @@ def test_points_outside_the_frame(pair, tmp_path):
 
 @pytest.mark.parametrize("output", ["c.txt", "."])
 def test_an_output_that_is_no_calibration(pair, tmp_path, output):
-    with pytest.raises(UserError, match=r"calibrations are expected a \.json file"):
+    with pytest.raises(UserError, match=r"expected a \.json file"):
         calibrate_files(*pair, tmp_path / output)
 
 

@@ -252,7 +252,7 @@ def test_the_way_of_tensorrt_with_the_other_module(fixed_model, monkeypatch):
 def test_tensorrt_needs_a_gpu(model):
     tensorrt = replace(load("tensorrt-rtx"), name="tensorrt", targets=False)
     artifact = read_artifact(model)
-    with pytest.raises(UserError, match="only on the GPU that it builds for: no GPU in this test"):
+    with pytest.raises(UserError, match="needs the GPU that it builds for: no GPU in this test"):
         make_recipe(artifact, tensorrt, choose_profile("any"))
     with pytest.raises(UserError, match="--compute-capability is for tensorrt-rtx"):
         make_recipe(artifact, tensorrt, choose_profile("any"), ["8.6"])
