@@ -35,8 +35,9 @@ ROOMS: dict[str, set[str]] = {
     "report": {"errors", "files", "fuser"},
     "geometry": {"errors", "files", "frames"},
     "thermal": {"errors", "frames", "images"},
-    "streams": {"errors", "files", "frames", "images", "geometry", "thermal"},
-    "serving": {"errors", "streams"},
+    "results": set(),
+    "serving": {"errors", "results"},
+    "streams": {"errors", "files", "frames", "images", "geometry", "thermal", "results", "serving"},
 }
 ROOMS["commands"] = set(ROOMS) - {""}
 ROOMS["__main__"] = {"commands"}

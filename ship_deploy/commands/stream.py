@@ -14,14 +14,13 @@ from ship_deploy.errors import UserError
 from ship_deploy.frames import PERCENTILES
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import read_calibration
+from ship_deploy.results import Output, SourceStatistics, Statistics
 from ship_deploy.serving import Server
-from ship_deploy.streams.frame import Output
 from ship_deploy.streams.outputs import CODECS, ImageOutput, VideoOutput, close_all
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
-from ship_deploy.streams.statistics import SourceStatistics, Statistics
 from ship_deploy.thermal import Thermal, read_dead_pixels
 
 PATIENCE = 0.7  # seconds that a frame under way is waited for when the command is interrupted
@@ -166,7 +165,7 @@ def _leave(interrupt: BaseException) -> None:
 
 
 def _summary(now: Statistics) -> str:
-    parts = [f"{now.fused} fused", f"{now.alone} alone", f"{now.rate:.1f} a second"]
+    parts = [f"{now.fused} fused", f"{now.alone} alone", f"{now.rate:.1f} fps"]
     if now.latency_p50 is not None and now.latency_p99 is not None:
         parts.append(f"latency {now.latency_p50 * 1000:.0f} ms")
         parts.append(f"99% below {now.latency_p99 * 1000:.0f} ms")
@@ -178,7 +177,7 @@ def _print_account(now: Statistics) -> None:
 
     def line(side: str, source: SourceStatistics) -> str:
         dropped = "".join(f", {count} {reason}" for reason, count in source.dropped.items())
-        again = f"; connected again {source.reconnections} times" if source.reconnections else ""
+        again = f"; reconnected {source.reconnections} times" if source.reconnections else ""
         wrong = f"; {source.by_arrival} stamps not believed" if source.by_arrival else ""
         count = f"{source.received} frames = {source.fused} fused{dropped}"
         clock = "" if now.latency_p50 is None else f"; {source.clock} clock"  # not of files
@@ -186,6 +185,6 @@ def _print_account(now: Statistics) -> None:
 
     lines = [_summary(now), line("visible", now.visible), line("infrared", now.infrared)]
     if now.offset is not None:
-        drift = "" if now.drift is None else f", drifting by {now.drift * 1e6:.0f} us a second"
-        lines.append(f"infrared lies {now.offset * 1000:+.1f} ms after visible{drift}")
+        drift = "" if now.drift is None else f", drifting by {now.drift * 1e6:.0f} us per second"
+        lines.append(f"infrared {now.offset * 1000:+.1f} ms after visible{drift}")
     console.ERR.print("\n".join(lines))

@@ -13,12 +13,11 @@ from socket import MSG_PEEK, SO_SNDBUF, SOL_SOCKET
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from ship_deploy.results import Result, Statistics
 from ship_deploy.serving.address import parse_address
 from ship_deploy.serving.connections import BoundedServer
 from ship_deploy.serving.latest import PICTURES, Latest, Picture, Snapshot
 from ship_deploy.serving.telemetry import CONTENT_TYPE, write_telemetry
-from ship_deploy.streams.frame import Result
-from ship_deploy.streams.statistics import Statistics
 
 PATIENCE = 10.0  # seconds that a viewer may take for a request, or to accept a picture
 LONGEST_WAIT = 5.0  # seconds that an answer waits for a new picture

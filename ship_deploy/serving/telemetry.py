@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.results import SourceStatistics, Statistics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[dict[str, str], float | None]  # labels, value

@@ -202,11 +202,15 @@ def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
     ("words", "options", "message"),
     [
         (("v.avi", "i.avi"), {"serve": "host"}, "--serve is 'host', expected HOST:PORT"),
-        (("v.avi", "i.avi"), {"push": "ftp://host"}, "ftp://host: no address to send a stream to"),
+        (
+            ("v.avi", "i.avi"),
+            {"push": "ftp://host"},
+            "ftp://host: not the address of a media server",
+        ),
         (("v.avi", "i.avi"), {"smoothing": -1.0}, "smoothing is -1.0"),
         (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
         (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),
-        (("v.avi", "0"), {}, "give two cameras or files"),
+        (("v.avi", "0"), {}, "give two cameras or two files"),
         (("v.avi", "i.avi"), {"output": "v.avi"}, "would overwrite an input"),
         (("v.avi", "i.avi"), {"output": "o.gif"}, "o.gif: expected a folder, or a video"),
         (("0", "1"), {"pair_by": "index"}, "cameras are paired by time"),
