@@ -13,9 +13,9 @@ from rich.markdown import Markdown
 
 from ship_deploy import console
 from ship_deploy.console import ERR, OUT
-from ship_deploy.engines.profile import parse_size
 from ship_deploy.errors import UserError
-from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.frames import parse_size
+from ship_deploy.models import find_model
 
 if TYPE_CHECKING:
     from benchmarks.models import Models
@@ -26,7 +26,7 @@ SCALES = ["256x320", "480x640", "768x1024", "1080x1920", "2160x3840"]
 BATCHES = [1, 2, 4, 8, 16]
 STREAM_SIZES = ["480x640", "1080x1920"]
 PRECISIONS = ["32-true", "bf16-mixed"]
-METHODS = ["baselines", f"bundled={BUNDLED_MODEL}"]
+METHODS = ["baselines", f"bundled={find_model('ship')}"]
 ALL: list[str] = []  # candidates; none named is all of them
 RUNTIME = ["onnxruntime-cpu-fp32"]
 NO_DATA: list[Path] = []

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ship_deploy.errors import UserError
-from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.models import find_model
 from training.checkpoints import digest, read_metadata, training_configs
 
+BUNDLED_MODEL = find_model("ship")
 CARD = BUNDLED_MODEL.with_name("README.md")
 BEGIN, END = "<!-- written by `python -m benchmarks report` -->", "<!-- end -->"
 METHODS = "bundled", "authors"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import card, gpu, training_speed
+from benchmarks import card, catalogue, gpu, training_speed
 from benchmarks.fidelity import layers, narrowing
 from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import measure as latency
@@ -43,7 +43,7 @@ BLOCKS: dict[str, Table] = {
 
 
 def render(results: Path = RESULTS, readme: Path = ROOT / "README.md") -> dict[Path, str]:
-    """What each file should hold: the Markdown of all results, README, the model card.
+    """What each file should hold: the Markdown of all results, README, model card and catalogue.
 
     Raises:
         UserError: README lacks a block.
@@ -61,7 +61,8 @@ def render(results: Path = RESULTS, readme: Path = ROOT / "README.md") -> dict[P
             raise UserError(f"{readme}: no <!-- {name} --> ... <!-- end -->")
         text = text[: shown.end(1)] + table(found[name]) + text[shown.start(2) :]
     about = card.update(card.CARD.read_text("utf-8"), results / "quality.json", CHECKPOINT)
-    return {**files, readme: text, card.CARD: about}
+    models = catalogue.update(catalogue.PATH.read_text("utf-8"), results)
+    return {**files, readme: text, card.CARD: about, catalogue.PATH: models}
 
 
 def write() -> list[Path]:

@@ -27,7 +27,7 @@ def main(engine: str, visible_path: str, infrared_path: str, fused_path: str) ->
         infrared = gpuarray.to_gpu(cv2.imread(infrared_path, cv2.IMREAD_GRAYSCALE))  # (H, W) uint8
         fused = fuser(visible, infrared)  # a GPUArray; nothing was copied to the host
         cv2.imwrite(fused_path, fused.get())
-        print(fuser.info["backend"], fuser.info["cuda"], fused.shape, type(fused).__name__)
+        print(fuser.info.backend, fuser.info.cuda, fused.shape, type(fused).__name__)
     finally:
         context.pop()
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy import Fuser, UserError
-from ship_deploy.streams import Pipeline
-from ship_deploy.streams.sources import READ_DEADLINE, Clock, Grabbed
+from ship_deploy.streams import Clock, Grabbed, Pipeline
+from ship_deploy.streams.sources import READ_DEADLINE
 
 WAITING = 8  # messages that a topic holds, of frames that were not read yet
 HEADERS = 1000  # that a topic remembers, of frames that were not published yet

@@ -14,7 +14,7 @@ from ship_deploy.console import ERR
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
 from ship_deploy.images import find_pairs, read_infrared, read_visible, write_jpeg, write_png
-from ship_deploy.report import Pair, summary, write_report
+from ship_deploy.report import Panel, summary, write_report
 from training.data_folder import data_folder
 from training.scenes import render
 
@@ -56,7 +56,7 @@ def demo(
     print(page)
 
 
-def _overview(panels: list[Pair]) -> Frames:
+def _overview(panels: list[Panel]) -> Frames:
     """Visible, infrared and fused side by side, a row for each scene."""
     rows = [
         np.hstack([p.visible, cv2.cvtColor(p.infrared, cv2.COLOR_GRAY2BGR), p.fused])
@@ -78,7 +78,7 @@ def _real(data: Path) -> Iterator[Sample]:
             yield Sample(pair.name, *frames, source)
 
 
-def _fuse(fuser: Fuser, samples: Iterator[Sample], folder: Path) -> Iterator[Pair]:
+def _fuse(fuser: Fuser, samples: Iterator[Sample], folder: Path) -> Iterator[Panel]:
     """Fuse, write what went in and what came out, and keep both for the page."""
     for name in ("visible", "infrared", "fused"):
         make_folder(folder / name)
@@ -91,7 +91,7 @@ def _fuse(fuser: Fuser, samples: Iterator[Sample], folder: Path) -> Iterator[Pai
         pictures = {"visible": sample.visible, "infrared": sample.infrared, "fused": fused}
         for kind, picture in pictures.items():
             write_png(folder / kind / f"{sample.name}.png", picture)
-        yield Pair(sample.name, **pictures, note=f"{sample.origin}, {size}")
+        yield Panel(sample.name, **pictures, note=f"{sample.origin}, {size}")
 
 
 if __name__ == "__main__":

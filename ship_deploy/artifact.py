@@ -45,7 +45,7 @@ class Artifact:
     metadata: dict[str, str]
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def properties(self) -> dict[str, Any]:
         """The metadata, with what is JSON in it (config, fidelity) decoded."""
         return {
             k: json.loads(v) if v.startswith(("{", "[")) else v for k, v in self.metadata.items()
@@ -80,7 +80,7 @@ def read_artifact(path: str | Path) -> Artifact:
             graph |= field == _GRAPH
     except EOFError as error:
         if producer == PRODUCER:
-            raise UserError(f"{path}: the model is cut short; {again}") from error
+            raise UserError(f"{path}: the model is truncated; {again}") from error
         raise UserError(f"{path}: not an ONNX model") from error
     except (ValueError, KeyError) as error:
         raise UserError(f"{path}: not an ONNX model") from error
@@ -89,7 +89,7 @@ def read_artifact(path: str | Path) -> Artifact:
         raise UserError(f"{path}: {kind}; make one with python -m export")
     digest = metadata.pop(_DIGEST_KEY, None)
     if digest is None:
-        raise UserError(f"{path}: the model is cut short, or its seal was removed; {again}")
+        raise UserError(f"{path}: the model is truncated, or its seal was removed; {again}")
     body = content[: -len(_digest_field(digest))]
     if hashlib.sha256(body).hexdigest() != digest:
         raise UserError(f"{path}: the model was edited or damaged (its digest differs); {again}")

@@ -1,5 +1,6 @@
 """What every command of the project prints on, and how it ends: errors in one line, exit codes."""
 
+import os
 import signal
 import sys
 import traceback
@@ -13,12 +14,16 @@ from ship_deploy.errors import UserError
 # Results go to the one, all that is said meanwhile to the other, whose lines are never broken.
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+# What OpenCV and FFmpeg print, the commands raise or log themselves. Read when OpenCV is imported.
+QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 FAILURE, INTERRUPTED, TERMINATED = 1, 130, 143
-EPILOG = "Any command takes --debug, which shows where an error came from."
+EPILOG = "Every command takes --debug, which prints the traceback of an error."
 
 
 def run(app: typer.Typer) -> NoReturn:
     """Run a command-line program and exit: 0 success, 1 failure, 2 wrong usage, 130 interrupted."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that clean-up runs
@@ -34,9 +39,9 @@ def run(app: typer.Typer) -> NoReturn:
         if isinstance(error, UserError):
             _say(f"error: {error}")
         elif isinstance(error, ImportError):
-            _say(f"error: {error}; ship-deploy doctor says what is missing")
+            _say(f"error: {error}; run ship-deploy doctor to see what is missing")
         else:
-            _say(f"error: {type(error).__name__}: {error} (a bug; --debug shows where)")
+            _say(f"error: {type(error).__name__}: {error} (a bug; --debug prints the traceback)")
     sys.exit(FAILURE)
 
 

@@ -1,5 +1,6 @@
 """What cameras give: checked, and brought to what the graph takes."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from ship_deploy.errors import UserError
 
 SMALLEST = 16  # pixels a side; below, the network's statistics over the frame mean nothing
+PERCENTILES = (0.5, 99.5)  # of a frame of more than 8 bits, that become 0 and 255 by default
 Frames = NDArray[np.uint8]
 
 
@@ -49,8 +51,7 @@ def check_pair(visible: Any, infrared: Any) -> None:
     if not grey and (visible.ndim != infrared.ndim + 1 or visible.shape[-1] != 3):
         expected = "(H, W, 3) or (H, W)" if infrared.ndim == 2 else "(N, H, W, 3) or (N, H, W)"
         raise UserError(
-            f"visible has shape {visible.shape} beside infrared {infrared.shape}, "
-            f"expected {expected}"
+            f"visible has shape {visible.shape} and infrared {infrared.shape}, expected {expected}"
         )
     *batch, height, width = visible.shape if grey else visible.shape[:-1]
     if (height, width) != infrared.shape[-2:]:
@@ -60,7 +61,7 @@ def check_pair(visible: Any, infrared: Any) -> None:
             "frames must be aligned and of one size"
         )
     if batch != list(infrared.shape[:-2]):
-        raise UserError(f"{batch[0]} visible frames beside {infrared.shape[0]} infrared ones")
+        raise UserError(f"{batch[0]} visible frames, but {infrared.shape[0]} infrared ones")
     if min(height, width) < SMALLEST:
         raise UserError(f"frames are {height}x{width}, the smallest is {SMALLEST}x{SMALLEST}")
     if 0 in batch:
@@ -93,6 +94,33 @@ def stretch(infrared: NDArray[Any], percentiles: tuple[float, float]) -> Frames:
     if infrared.dtype == np.uint8:
         return infrared
     return scale(infrared, *np.percentile(infrared, percentiles, axis=(-2, -1), keepdims=True))
+
+
+def split_size(text: str) -> tuple[int, int] | None:
+    """The two numbers of "HxW", such as "480x640"; None if it is not of this form."""
+    found = re.fullmatch(r"([0-9]{1,5})[xX]([0-9]{1,5})", text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def parse_size(name: str, text: str) -> tuple[int, int]:
+    """The height and width of a frame, in pixels, from "HxW".
+
+    Raises:
+        UserError: it is not of this form, or too small; calls it `name`.
+    """
+    size = split_size(text)
+    if size is None:
+        raise UserError(f"{name} is {text!r}, expected HEIGHTxWIDTH, such as 480x640")
+    if min(size) < SMALLEST:
+        raise UserError(f"{name} is {text}, the smallest is {SMALLEST}x{SMALLEST}")
+    return size
+
+
+def check_percentiles(percentiles: tuple[float, float]) -> None:
+    """Say in one line what keeps two percentiles from being limits of a stretch."""
+    low, high = percentiles
+    if not 0 <= low < high <= 100:
+        raise UserError(f"percentiles are {low} and {high}, expected 0 <= lower < upper <= 100")
 
 
 def scale(infrared: NDArray[Any], low: Any, high: Any) -> Frames:

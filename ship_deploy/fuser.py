@@ -2,33 +2,39 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from importlib.resources import files
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from os import PathLike
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy import backends
-from ship_deploy.cuda.arrays import is_on_device
+from ship_deploy.backends.info import Info
+from ship_deploy.cuda.arrays import CudaArray, is_on_device
 from ship_deploy.errors import UserError
-from ship_deploy.frames import Frames, prepare
+from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, prepare
+from ship_deploy.models import Name, find_model
 
-BUNDLED_MODEL = Path(str(files("ship_deploy") / "models" / "ship.onnx"))
+CudaFrames = TypeVar("CudaFrames", bound=CudaArray)
 
 
 class Fuser:
     """Fuses visible and infrared frames. One `Fuser` may be called from many threads.
 
     Args:
-        model: a `model.onnx` from `python -m export`, or an engine from `ship-deploy build`;
-            without one, the bundled model.
+        model: name of a bundled model, see `ship-deploy models`; or the path of a `model.onnx` from
+            `python -m export` or of an engine from `ship-deploy build`. The first bundled model if
+            not given.
         backend: "onnxruntime"; "tensorrt", which builds an engine from an ONNX model the first
             time, into the cache; or "auto": TensorRT for an engine, ONNX Runtime for a model.
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
         threads: processor threads for one call; all cores if not given.
         percentiles: of a 16-bit or float infrared frame, the two that become 0 and 255.
         cuda: what TensorRT's device memory is handled with, "cuda-python" or "pycuda".
+
+    Attributes:
+        info: what runs: model, digest, precision, backend, device, threads, versions.
 
     Raises:
         UserError: the model, the backend or the device cannot be used here, and why.
@@ -40,23 +46,27 @@ class Fuser:
 
     def __init__(
         self,
-        model: str | Path | None = None,
+        model: Name | str | PathLike[str] | None = None,
         *,
         backend: str = "auto",
         device: str = "auto",
         threads: int | None = None,
-        percentiles: tuple[float, float] = (0.5, 99.5),
+        percentiles: tuple[float, float] = PERCENTILES,
         cuda: str = "cuda-python",
     ) -> None:
-        low, high = percentiles
-        if not 0 <= low < high <= 100:
-            raise UserError(f"percentiles are {low} and {high}, expected 0 <= lower < upper <= 100")
-        self._percentiles = low, high
-        path = BUNDLED_MODEL if model is None else Path(model)
+        check_percentiles(percentiles)
+        self._percentiles = percentiles
+        path = find_model(model)
         self._backend = backends.load(path, backend, device, threads, cuda)
-        self._facts = {"model": str(path), **self._backend.facts}
+        self.info: Info = replace(self._backend.info, model=str(path))
 
-    def __call__(self, visible: NDArray[Any], infrared: NDArray[Any]) -> Frames:
+    @overload
+    def __call__(self, visible: Frames, infrared: NDArray[Any]) -> Frames: ...
+
+    @overload
+    def __call__(self, visible: CudaFrames, infrared: CudaFrames) -> CudaFrames: ...
+
+    def __call__(self, visible: Any, infrared: Any) -> Any:
         """Fuse a pair of aligned frames, or two batches of them.
 
         Args:
@@ -72,8 +82,7 @@ class Fuser:
             UserError: shapes, types or values that cannot be fused.
         """
         if is_on_device(visible) or is_on_device(infrared):
-            on_device: Frames = self._fuse_on_device(visible, infrared)
-            return on_device
+            return self._fuse_on_device(visible, infrared)
         batches = prepare(visible, infrared, self._percentiles)
         # One by one: engines pick other kernels for a batch, and then a frame's last bits would
         # depend on its neighbours.
@@ -83,7 +92,7 @@ class Fuser:
             fused = fused[..., 0].copy()  # grey in, grey out: all channels are equal
         return fused if infrared.ndim == 3 else fused[0]
 
-    def map(self, pairs: Iterable[tuple[NDArray[Any], NDArray[Any]]]) -> Iterator[Frames]:
+    def map(self, pairs: Iterable[tuple[Frames, NDArray[Any]]]) -> Iterator[Frames]:
         """Fuse a sequence of single pairs, in order; for throughput rather than promptness.
 
         On a GPU a frame is copied while the one before is computed, so a result comes only once
@@ -116,7 +125,7 @@ class Fuser:
             try:
                 for frame in frames:
                     under_way.append(self._backend.start(*frame))
-                    if len(under_way) > self._backend.ahead:
+                    if len(under_way) == self._backend.frames_in_flight:
                         yield under_way.popleft()()
             except Exception as error:
                 problem = error  # of the next frame; those under way are whole
@@ -130,13 +139,8 @@ class Fuser:
 
     def _fuse_on_device(self, visible: Any, infrared: Any) -> Any:
         if not isinstance(self._backend, backends.DeviceBackend):
-            name = self._facts["backend"]
+            name = self.info.backend
             raise UserError(f"{name} takes numpy arrays; arrays on the GPU need tensorrt")
         if not (is_on_device(visible) and is_on_device(infrared)):
-            raise UserError("one frame is on the GPU and one is not; bring both to one side")
+            raise UserError("one frame is on the GPU and the other is not; move both to one device")
         return self._backend.fuse_on_device(visible, infrared)
-
-    @property
-    def info(self) -> dict[str, str]:
-        """What runs: model, digest, precision, backend, device, threads, versions."""
-        return dict(self._facts)

@@ -14,11 +14,9 @@ from ship_deploy.frames import Frames, check_infrared, check_pair
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
-# Decoders print; what they say is raised here. In OpenCV 4 the switch lies at the top.
-getattr(cv2.utils, "logging", cv2).setLogLevel(0)
 
 
-class PairOfFiles(NamedTuple):
+class FilePair(NamedTuple):
     """A visible and an infrared image of one scene; `name` is the visible file's stem."""
 
     name: str
@@ -53,7 +51,7 @@ def _write(path: Path, image: NDArray[Any], suffix: str) -> None:
     write_atomically(path, content.tobytes())
 
 
-def find_pairs(visible: Path, infrared: Path) -> list[PairOfFiles]:
+def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
     """Two files as one pair, or two folders paired by file name without suffix, in order.
 
     Raises:
@@ -65,15 +63,15 @@ def find_pairs(visible: Path, infrared: Path) -> list[PairOfFiles]:
     if visible.is_dir() != infrared.is_dir():
         raise UserError(f"{visible} and {infrared}: give two files or two folders")
     if not visible.is_dir():
-        return [PairOfFiles(visible.stem, visible, infrared)]
+        return [FilePair(visible.stem, visible, infrared)]
     left, right = _images(visible), _images(infrared)
     lonely = sorted(str(left.get(n) or right[n]) for n in left.keys() ^ right.keys())
     if lonely:
-        raise UserError(f"no partner of the same name for {', '.join(lonely)}")
-    return [PairOfFiles(name, left[name], right[name]) for name in sorted(left)]
+        raise UserError(f"no image of the same name in the other folder for {', '.join(lonely)}")
+    return [FilePair(name, left[name], right[name]) for name in sorted(left)]
 
 
-def check_pairs(pairs: list[PairOfFiles], align: Align | None = None) -> None:
+def check_pairs(pairs: list[FilePair], align: Align | None = None) -> None:
     """Decode every pair once and raise one UserError that names all that cannot be fused.
 
     Args:
@@ -103,7 +101,7 @@ def list_images(folder: Path) -> list[Path]:
         raise UserError(f"{folder}: no such folder")
     found = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES]
     if not (images := [path for path in found if not path.name.startswith(".")]):
-        raise UserError(f"{folder}: no images in it")
+        raise UserError(f"{folder}: contains no images")
     return images
 
 
@@ -111,7 +109,7 @@ def _images(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in list_images(folder):
         if path.stem in found:
-            raise UserError(f"{found[path.stem]} and {path}: two images of one name")
+            raise UserError(f"{found[path.stem]} and {path}: two images with the same name")
         found[path.stem] = path
     return found
 
@@ -124,7 +122,7 @@ def _decode(path: Path, flags: int) -> NDArray[Any]:
     if not content:
         raise UserError(f"{path}: the file is empty")
     if _cut_short(content):
-        raise UserError(f"{path}: the image is cut short")
+        raise UserError(f"{path}: the image is truncated")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:

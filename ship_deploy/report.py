@@ -24,7 +24,7 @@ _JPEG = (
 )
 
 
-class Pair(NamedTuple):
+class Panel(NamedTuple):
     """One scene; the pictures are uint8 and of one size, (H, W) or (H, W, 3) in BGR."""
 
     name: str
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
     note: str = ""
 
 
-def write_report(path: Path, pairs: Iterable[Pair], facts: Mapping[str, str], title: str) -> None:
+def write_report(path: Path, pairs: Iterable[Panel], info: Mapping[str, str], title: str) -> None:
     """Write the page, or nothing.
 
     Pictures are encoded as they come, so an iterator needs memory for one pair and the page.
@@ -42,7 +42,7 @@ def write_report(path: Path, pairs: Iterable[Pair], facts: Mapping[str, str], ti
     Args:
         path: the page, `.html`.
         pairs: what to show, in order.
-        facts: what made the pictures (model, backend, device, precision, ...), in order.
+        info: what made the pictures (model, backend, device, precision, ...), in order.
         title: the heading.
 
     Raises:
@@ -51,9 +51,9 @@ def write_report(path: Path, pairs: Iterable[Pair], facts: Mapping[str, str], ti
     page = files("ship_deploy").joinpath("report.html").read_text("utf-8")
     head, card, tail = (Template(part) for part in page.split("<!-- card -->\n"))
     cards = [_card(card, pair) for pair in pairs]
-    rows = (f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
+    rows = (f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in info.items())
     content = [
-        head.substitute(title=escape(title), facts="\n".join(rows)),
+        head.substitute(title=escape(title), info="\n".join(rows)),
         *cards,
         tail.substitute(quality=JPEG_QUALITY),
     ]
@@ -64,10 +64,10 @@ def write_report(path: Path, pairs: Iterable[Pair], facts: Mapping[str, str], ti
 def summary(fuser: Fuser) -> dict[str, str]:
     """What made the pictures, short enough for the head of a page."""
     info = fuser.info
-    return {**info, "model": Path(info["model"]).name, "digest": info["digest"][:12]}
+    return {**info.as_dict(), "model": Path(info.model).name, "digest": info.digest[:12]}
 
 
-def _card(template: Template, pair: Pair) -> str:
+def _card(template: Template, pair: Panel) -> str:
     height, width = pair.fused.shape[:2]
     return template.substitute(
         name=escape(pair.name),

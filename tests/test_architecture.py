@@ -1,6 +1,7 @@
 """What may import what, and what is shipped."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -25,16 +26,18 @@ ROOMS: dict[str, set[str]] = {
     "artifact": {"errors"},
     "frames": {"errors"},
     "images": {"errors", "files", "frames"},
+    "models": {"errors"},
     "cuda": {"errors", "frames"},
     "engines": {"errors", "console", "files", "artifact", "frames", "cuda"},
     "backends": {"errors", "artifact", "frames", "cuda", "engines"},
-    "fuser": {"errors", "frames", "cuda", "backends"},
-    "": {"errors", "artifact", "fuser"},
+    "fuser": {"errors", "frames", "models", "cuda", "backends"},
+    "": {"errors", "artifact", "backends", "fuser"},
     "report": {"errors", "files", "fuser"},
     "geometry": {"errors", "files", "frames"},
     "thermal": {"errors", "frames", "images"},
-    "streams": {"errors", "files", "frames", "images", "geometry", "thermal"},
-    "serving": {"errors", "streams"},
+    "results": set(),
+    "serving": {"errors", "results"},
+    "streams": {"errors", "files", "frames", "images", "geometry", "thermal", "results", "serving"},
 }
 ROOMS["commands"] = set(ROOMS) - {""}
 ROOMS["__main__"] = {"commands"}
@@ -142,19 +145,50 @@ def run_python(code: str) -> str:
     return result.stdout
 
 
+def modules() -> list[str]:
+    """All of the runtime by name, but `__main__`, which runs when it is imported."""
+    paths = [path for path in sources("ship_deploy") if path.name != "__main__.py"]
+    return [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
+
+
 def test_the_runtime_imports_without_torch():
     """Every module, in an interpreter where the training stack cannot be imported."""
-    modules = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in sources("ship_deploy")
-        if path.name != "__main__.py"
-    ]
-    assert len(modules) > 10
+    assert len(modules()) > 10
     run_python(
         "import sys\n"
         "for name in ('torch', 'onnx', 'onnxscript', 'lightning', 'training', 'export'):\n"
         "    sys.modules[name] = None\n"
-        f"import importlib\nfor name in {modules!r}:\n    importlib.import_module(name)\n"
+        f"import importlib\nfor name in {modules()!r}:\n    importlib.import_module(name)\n"
+    )
+
+
+STATE = """
+import importlib, logging, os, signal, sys, threading, warnings
+import cv2
+def state():
+    return {
+        "environment": dict(os.environ),
+        "level of OpenCV": getattr(cv2.utils, "logging", cv2).getLogLevel(),
+        "threads of OpenCV": cv2.getNumThreads(),
+        "signals": [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)],
+        "handlers of logs": list(logging.getLogger().handlers),
+        "filters of warnings": list(warnings.filters),
+        "threads": threading.active_count(),
+        "streams": [sys.stdout, sys.stderr],
+    }
+os.environ.pop("ORT_DISABLE_TELEMETRY", None)
+before = state()
+"""
+
+
+def test_importing_changes_nothing_in_the_process():
+    """But ONNX Runtime's telemetry, as the package's docstring says."""
+    wanted = modules()
+    run_python(
+        f"{STATE}for name in {wanted!r}:\n    importlib.import_module(name)\n"
+        "after = state()\n"
+        "assert after['environment'].pop('ORT_DISABLE_TELEMETRY') == '1'\n"
+        "for name in before:\n    assert before[name] == after[name], (name, after[name])\n"
     )
 
 
@@ -167,8 +201,11 @@ def test_importing_the_package_is_light():
 
 
 def test_the_wheel_holds_the_runtime_alone(tmp_path):
+    settings = tmp_path / "settings.cfg"  # what an earlier build left in build/ stays out
+    settings.write_text(f"[build]\nbuild_base = {tmp_path / 'build'}\n")
     result = subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT],
+        env={**os.environ, "DIST_EXTRA_CONFIG": str(settings)},
         capture_output=True,
         text=True,
         timeout=300,

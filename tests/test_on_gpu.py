@@ -45,7 +45,7 @@ def on_cuda(model) -> Fuser:
 
 
 def test_onnxruntime_on_cuda_gives_the_picture_of_the_cpu(on_cuda, fuser):
-    assert on_cuda.info["device"] == "cuda:0"
+    assert on_cuda.info.device == "cuda:0"
     for seed, size in enumerate(SIZES):
         pair = render(seed, *size)
         difference = np.abs(on_cuda(*pair).astype(int) - fuser(*pair))

@@ -77,7 +77,7 @@ def saliency(
         raise UserError(f"{images}: no images in this folder")
     for paths in found.values():
         if len(paths) > 1:
-            raise UserError(f"{paths[0]} and {paths[1]}: two images of one name")
+            raise UserError(f"{paths[0]} and {paths[1]}: two images with the same name")
     make_folder(output)
 
     def encode(paths: list[Path]) -> bytes:  # what takes longest, so in the threads too

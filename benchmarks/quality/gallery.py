@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.quality.scores import PERCENTILES
 from ship_deploy.frames import Frames, stretch
-from ship_deploy.images import PairOfFiles, read_infrared, read_visible
+from ship_deploy.images import FilePair, read_infrared, read_visible
 
 THUMBNAIL = 240  # pixels wide, for the sources
 PAGE = Path(__file__).with_name("gallery.html")
@@ -20,7 +20,7 @@ PAGE = Path(__file__).with_name("gallery.html")
 
 def page(
     record: dict[str, Any],
-    pairs: Mapping[str, Sequence[PairOfFiles]],
+    pairs: Mapping[str, Sequence[FilePair]],
     output: Path,
     by: str,
 ) -> bytes:

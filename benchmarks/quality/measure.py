@@ -19,7 +19,7 @@ from benchmarks.quality.scores import Job, Result, score_pair, start_worker
 from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
-from ship_deploy.images import PairOfFiles
+from ship_deploy.images import FilePair
 from training.data import find_images
 from training.metrics import Convention
 
@@ -116,7 +116,7 @@ def _unique(names: Iterable[tuple[str, Path]]) -> list[tuple[str, Path]]:
     return folders
 
 
-def _find_pairs(folder: Path, problems: list[str]) -> list[PairOfFiles]:
+def _find_pairs(folder: Path, problems: list[str]) -> list[FilePair]:
     """The pairs of a data set; whatever has no partner is a problem."""
     visible, infrared = (find_images(folder / kind) for kind in ("visible", "infrared"))
     names = sorted(visible.keys() | infrared.keys())
@@ -124,7 +124,7 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[PairOfFiles]:
     for name in names:
         files = visible.get(name, []), infrared.get(name, [])
         if len(files[0]) == len(files[1]) == 1:
-            pairs.append(PairOfFiles(name, files[0][0], files[1][0]))
+            pairs.append(FilePair(name, files[0][0], files[1][0]))
         for kind, paths in zip(("visible", "infrared"), files, strict=True):
             if len(paths) != 1:
                 problems.append(f"{folder / kind / name}.*: {len(paths)} files instead of one")

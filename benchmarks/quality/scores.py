@@ -17,7 +17,7 @@ from benchmarks.quality.methods import Method
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames, check_pair, stretch
-from ship_deploy.images import PairOfFiles, read_infrared, read_visible, write_png
+from ship_deploy.images import FilePair, read_infrared, read_visible, write_png
 from training.data import grey
 from training.metrics import METRICS, Convention
 
@@ -36,7 +36,7 @@ class Job:
     """
 
     data: str
-    pair: PairOfFiles
+    pair: FilePair
     methods: list[Method]
     convention: Convention
     known: frozenset[str]
@@ -96,7 +96,7 @@ def score_pair(job: Job) -> list[Result]:
     return results
 
 
-def _read(pair: PairOfFiles) -> tuple[Frames, Frames]:
+def _read(pair: FilePair) -> tuple[Frames, Frames]:
     visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
     try:
         check_pair(visible, infrared)

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.quality.methods import Method
 from benchmarks.quality.scores import Result
-from ship_deploy.images import PairOfFiles
+from ship_deploy.images import FilePair
 from training.metrics import METRICS, Convention
 
 RESAMPLES = 10_000
@@ -20,7 +20,7 @@ COLUMNS = ("data", "method", "metric", "unit", "better", "mean", "low", "high", 
 
 def record(
     results: Sequence[Result],
-    pairs: Mapping[str, Sequence[PairOfFiles]],
+    pairs: Mapping[str, Sequence[FilePair]],
     methods: Sequence[Method],
     convention: Convention,
 ) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ship_deploy.streams.sources import Clock
+from ship_deploy.results import Clock
 
 
 class DrawnCamera:

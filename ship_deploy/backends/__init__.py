@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from ship_deploy.artifact import Artifact, read_artifact
+from ship_deploy.backends.info import Info
 from ship_deploy.errors import UserError
 
 NAMES = ("onnxruntime", "tensorrt")
@@ -15,11 +16,10 @@ NAMES = ("onnxruntime", "tensorrt")
 class Backend(Protocol):
     """Runs one model on one device."""
 
-    facts: dict[str, str]
-    """Precision, digest, backend, device, threads, versions; for `Fuser.info`."""
+    info: Info
 
-    ahead: int
-    """Frames worth starting before the oldest one is waited for."""
+    frames_in_flight: int
+    """Frames that are worth having under way at a time."""
 
     def start(self, *inputs: NDArray[Any]) -> Callable[[], NDArray[Any]]:
         """Begin to compute the graph's output for its inputs, in their order.
@@ -56,7 +56,7 @@ def load(model: Path, backend: str, device: str, threads: int | None, cuda: str)
         return _tensorrt(model, device, threads, cuda)
     artifact = read_artifact(model)
     if artifact.metadata.get("graph") != "frames":
-        raise UserError(f"{artifact.path}: takes luminance, for verification; not camera frames")
+        raise UserError(f"{artifact.path}: takes luminance, for verification, not camera frames")
     if backend == "tensorrt":
         return _tensorrt(artifact, device, threads, cuda)
     from ship_deploy.backends.onnxruntime import OnnxRuntime
@@ -66,16 +66,18 @@ def load(model: Path, backend: str, device: str, threads: int | None, cuda: str)
 
 def _tensorrt(model: Artifact | Path, device: str, threads: int | None, cuda: str) -> Backend:
     """An engine; that of an ONNX model is built into the cache, unless it is there already."""
-    from ship_deploy.backends.tensorrt import TensorRT, parse_device
-    from ship_deploy.cuda.gpu import find_gpu
+    from ship_deploy.backends.tensorrt import TensorRT
+    from ship_deploy.cuda.gpu import find_gpu, parse_device
     from ship_deploy.engines.cache import build_cached
     from ship_deploy.engines.flavour import load as load_flavour
     from ship_deploy.engines.profile import choose_profile
     from ship_deploy.engines.recipe import make_recipe
 
     if threads is not None:
-        raise UserError("threads is for the processor; TensorRT runs on the GPU")
-    index = parse_device(device)
+        raise UserError("threads is for the CPU; TensorRT runs on the GPU")
+    if device == "cpu":
+        raise UserError("device is 'cpu'; TensorRT takes auto, cuda or cuda:N")
+    index = parse_device(device) or 0
     if isinstance(model, Path):
         return TensorRT(model, index, cuda)
     flavour = load_flavour()

@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import partial
@@ -10,7 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ship_deploy.artifact import Artifact
+from ship_deploy.artifact import VERSION, Artifact
+from ship_deploy.backends.info import Info
+from ship_deploy.cuda.gpu import parse_device
 from ship_deploy.errors import UserError
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -36,7 +37,7 @@ class OnnxRuntime:
         UserError: ONNX Runtime is missing, or cannot use the device.
     """
 
-    ahead = 0
+    frames_in_flight = 1
 
     def __init__(self, artifact: Artifact, device: str, threads: int | None) -> None:
         if threads is not None and threads < 1:
@@ -47,7 +48,8 @@ class OnnxRuntime:
             raise UserError(
                 "ONNX Runtime is not installed: pip install 'ship-deploy[cpu]', or [gpu] with CUDA"
             ) from error
-        provider, index = _provider(device, ort.get_available_providers())
+        index = _gpu(device, ort.get_available_providers())
+        provider = _CPU if index is None else _CUDA
         threads = threads or len(os.sched_getaffinity(0))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -57,7 +59,7 @@ class OnnxRuntime:
         options.log_severity_level = 4  # what matters is raised, below
         settings: list[Any] = [_CPU]
         said = ""
-        if provider == _CUDA:
+        if index is not None:
             # Device 0 is the default; to name it makes ONNX Runtime 1.26 to 1.31 print a warning.
             chosen = {"device_id": str(index)} if index else {}
             settings = [(_CUDA, chosen | _CUDA_OPTIONS)]
@@ -70,17 +72,18 @@ class OnnxRuntime:
         if provider not in self._session.get_providers():
             raise UserError(
                 f"ONNX Runtime could not start CUDA on device {index}"
-                f"{f' ({said})' if said else ''}; ship-deploy doctor says more"
+                f"{f' ({said})' if said else ''}; see ship-deploy doctor"
             )
         self._names = [node.name for node in self._session.get_inputs()]
-        self.facts = {
-            "precision": artifact.metadata.get("precision", "unknown"),
-            "digest": artifact.digest,
-            "backend": "onnxruntime",
-            "device": f"cuda:{index}" if provider == _CUDA else "cpu",
-            "threads": str(threads),
-            "onnxruntime": ort.__version__,
-        }
+        self.info = Info(
+            model=str(artifact.path),
+            precision=artifact.metadata.get("precision", "unknown"),
+            digest=artifact.digest,
+            backend="onnxruntime",
+            device="cpu" if index is None else f"cuda:{index}",
+            versions={"onnxruntime": ort.__version__, "ship-deploy": VERSION},
+            threads=threads,
+        )
 
     def start(self, *inputs: NDArray[Any]) -> Callable[[], NDArray[Any]]:
         """The work itself is done when what is returned is called."""
@@ -106,16 +109,14 @@ def preload_cuda(ort: Any) -> str:
     return " ".join(said.getvalue().split())
 
 
-def _provider(device: str, available: list[str]) -> tuple[str, int]:
-    if device == "auto":
-        return (_CUDA if _CUDA in available else _CPU), 0
-    if device == "cpu":
-        return _CPU, 0
-    if found := re.fullmatch(r"cuda(?::(\d+))?", device):
-        if _CUDA not in available:
-            raise UserError(
-                "this ONNX Runtime has no CUDA: pip uninstall onnxruntime, "
-                "then pip install 'ship-deploy[gpu]'"
-            )
-        return _CUDA, int(found[1] or 0)
-    raise UserError(f"unknown device {device!r}, expected auto, cpu, cuda or cuda:N")
+def _gpu(device: str, available: list[str]) -> int | None:
+    """Number of the GPU to run on; None for the CPU."""
+    index = parse_device(device)
+    if index is None:
+        return 0 if device == "auto" and _CUDA in available else None
+    if _CUDA not in available:
+        raise UserError(
+            "this ONNX Runtime has no CUDA: pip uninstall onnxruntime, "
+            "then pip install 'ship-deploy[gpu]'"
+        )
+    return index

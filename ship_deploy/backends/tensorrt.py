@@ -4,14 +4,15 @@ The way through the GPU was run on a stand-in for the driver, and engines were b
 nothing of this was run yet.
 """
 
-import re
 import weakref
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ship_deploy.backends.lane import Lane
+from ship_deploy.artifact import VERSION
+from ship_deploy.backends.execution import Execution
+from ship_deploy.backends.info import Info
 from ship_deploy.cuda import Cuda, load
 from ship_deploy.cuda.arrays import DeviceArray, empty_like
 from ship_deploy.engines import flavour as flavours
@@ -23,7 +24,7 @@ from ship_deploy.frames import Frames
 class TensorRT:
     """An engine on a GPU.
 
-    Calls that run at the same time each have a `Lane`: an execution context, a stream and buffers.
+    Calls that run at the same time each have an `Execution`.
 
     Args:
         path: the engine, its passport beside it.
@@ -34,7 +35,7 @@ class TensorRT:
         UserError: the engine is not for this machine, or TensorRT cannot load it.
     """
 
-    ahead = 1
+    frames_in_flight = 2  # one is copied while another is computed
 
     def __init__(self, path: Path, device: int, cuda: str) -> None:
         content, passport = read_engine(path, device)
@@ -49,36 +50,37 @@ class TensorRT:
         if self._engine is None:
             reasons = "; ".join(self._flavour.logger.take())
             raise UserError(f"{path}: {self._flavour.name} cannot load it: {reasons}")
-        self._idle: deque[Lane] = deque()
+        self._idle: deque[Execution] = deque()
         weakref.finalize(self, _release, self._cuda, self._idle)
-        self.facts = {
-            "precision": str(passport.recipe.metadata["precision"]),
-            "digest": passport.engine_digest,
-            "backend": "tensorrt",
-            "device": f"cuda:{device}",
-            "sizes": str(self._profile),
-            "cuda": self._cuda.name,
-            "graphs": _graphs(self._cuda, self._flavour),
-            self._flavour.name: self._flavour.version,
-        }
+        self.info = Info(
+            model=str(path),
+            precision=str(passport.recipe.metadata["precision"]),
+            digest=passport.engine_digest,
+            backend="tensorrt",
+            device=f"cuda:{device}",
+            versions={self._flavour.name: self._flavour.version, "ship-deploy": VERSION},
+            sizes=str(self._profile),
+            cuda=self._cuda.name,
+            graphs=_graphs(self._cuda, self._flavour),
+        )
 
     def start(self, *inputs: Frames) -> Callable[[], Frames]:
         """Enqueue a frame; what is returned waits for it and is to be called once."""
         self._check(inputs[1].shape[1:])
-        lane = self._take()
+        execution = self._take()
         try:
             with self._cuda.active():
-                lane.start(*inputs)
+                execution.start(*inputs)
         except BaseException:
-            self._put_back(lane)
+            self._put_back(execution)
             raise
 
         def finish() -> Frames:
             try:
                 with self._cuda.active():
-                    return lane.finish()
+                    return execution.finish()
             finally:
-                self._idle.append(lane)
+                self._idle.append(execution)
 
         return finish
 
@@ -88,33 +90,33 @@ class TensorRT:
         Returns:
             An array of the kind of `visible`, finished.
         """
-        lane = self._take()
+        execution = self._take()
         try:
             with self._cuda.active():
-                bgr, heat = (DeviceArray.of(x, lane.stream) for x in (visible, infrared))
-                for name, array in (("visible", bgr), ("infrared", heat)):
+                bgr, ir = (DeviceArray.of(x, execution.stream) for x in (visible, infrared))
+                for name, array in (("visible", bgr), ("infrared", ir)):
                     array.check(name, self._device)
-                if bgr.shape != (*heat.shape, 3) or len(heat.shape) not in (2, 3):
+                if bgr.shape != (*ir.shape, 3) or len(ir.shape) not in (2, 3):
                     raise UserError(
-                        f"visible has shape {bgr.shape} beside infrared {heat.shape} on the GPU, "
+                        f"visible has shape {bgr.shape} and infrared {ir.shape} on the GPU, "
                         "expected (H, W, 3) and (H, W), or both with N in front"
                     )
-                height, width = heat.shape[-2:]
+                height, width = ir.shape[-2:]
                 self._check((height, width))
                 fused = empty_like(visible, bgr.shape)
-                target = DeviceArray.of(fused, lane.stream)
+                target = DeviceArray.of(fused, execution.stream)
                 pixels = height * width
-                for n in range(heat.shape[0] if len(heat.shape) == 3 else 1):
-                    lane.fuse_on_device(
+                for n in range(ir.shape[0] if len(ir.shape) == 3 else 1):
+                    execution.fuse_on_device(
                         bgr.address + 3 * n * pixels,
-                        heat.address + n * pixels,
+                        ir.address + n * pixels,
                         target.address + 3 * n * pixels,
                         (height, width),
                     )
         except BaseException:
-            self._put_back(lane)
+            self._put_back(execution)
             raise
-        self._idle.append(lane)
+        self._idle.append(execution)
         return fused
 
     def _check(self, size: tuple[int, ...]) -> None:
@@ -125,18 +127,18 @@ class TensorRT:
                 "ship-deploy build --min --opt --max"
             )
 
-    def _take(self) -> Lane:
+    def _take(self) -> Execution:
         try:
             return self._idle.pop()
         except IndexError:
             with self._cuda.active():
-                return Lane(self._cuda, self._context(), self._flavour)
+                return Execution(self._cuda, self._context(), self._flavour)
 
-    def _put_back(self, lane: Lane) -> None:
+    def _put_back(self, execution: Execution) -> None:
         """After an error: emptied, so that nothing half done is left in it."""
         with self._cuda.active():
-            lane.release()
-        self._idle.append(lane)
+            execution.release()
+        self._idle.append(execution)
 
     def _context(self) -> Any:
         trt, strategy = self._flavour.trt, self._flavour.trt.ExecutionContextAllocationStrategy
@@ -148,21 +150,13 @@ class TensorRT:
         return self._engine.create_execution_context(config)
 
 
-def parse_device(device: str) -> int:
-    """Number of the GPU that "auto", "cuda" or "cuda:N" names."""
-    found = re.fullmatch(r"auto|cuda(?::(\d+))?", device)
-    if not found:
-        raise UserError(f"device is {device!r}; TensorRT takes auto, cuda or cuda:N")
-    return int(found[1] or 0)
-
-
 def _graphs(cuda: Cuda, flavour: flavours.Flavour) -> str:
     if flavour.targets:
         return "by TensorRT-RTX"
     return "captured" if cuda.capture else f"off ({cuda.name} has none)"
 
 
-def _release(cuda: Cuda, lanes: deque[Lane]) -> None:
+def _release(cuda: Cuda, executions: deque[Execution]) -> None:
     with cuda.active():
-        for lane in lanes:
-            lane.release()
+        for execution in executions:
+            execution.release()

@@ -9,20 +9,40 @@ import typer
 from ship_deploy import console
 from ship_deploy.artifact import VERSION
 from ship_deploy.backends import NAMES
+from ship_deploy.frames import PERCENTILES
+from ship_deploy.models import CATALOGUE
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # which fills paragraphs
     epilog=console.EPILOG,
 )
 
 Model = Annotated[
-    Path | None, typer.Option(help="model.onnx or engine; if not given, the bundled one")
+    str | None,
+    typer.Option(
+        help="Name of a bundled model, or path of a model.onnx or engine "
+        f"(default: {next(iter(CATALOGUE))})."
+    ),
 ]
-Threads = Annotated[int | None, typer.Option(help="of the CPU; all cores if not given")]
-Backend = Annotated[str, typer.Option(help=f"auto, or one of: {', '.join(NAMES)}")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")]
+Threads = Annotated[int | None, typer.Option(help="Number of CPU threads (default: all).")]
+Backend = Annotated[str, typer.Option(help=f"Inference engine: auto, {' or '.join(NAMES)}.")]
+Device = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda or cuda:N.")]
+Percentiles = Annotated[
+    tuple[float, float],
+    typer.Option(
+        help="Percentiles of an infrared frame of more than 8 bits that become black and white."
+    ),
+]
+CalibrationFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        help="Calibration of cameras that are not aligned, written by ship-deploy calibrate.",
+    ),
+]
 
 
 class PairBy(str, Enum):
@@ -41,42 +61,45 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def ship_deploy(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print it")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
-    """Fuse infrared and visible images with SHIP."""
+    """Fuse infrared and visible images."""
 
 
 @app.command()
 def fuse(
-    visible: Annotated[Path, typer.Argument(help="image, or a folder of them (grey or colour)")],
-    infrared: Annotated[Path, typer.Argument(help="image or folder, 8 or 16 bits")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder, or a .png file")],
+    visible: Annotated[Path, typer.Argument(help="Image or folder of images, grey or colour.")],
+    infrared: Annotated[
+        Path, typer.Argument(help="The same, 8 or 16 bits; folders are paired by file name.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Folder to write to, or a .png file for one pair."),
+    ],
     model: Model = None,
     backend: Backend = "auto",
     device: Device = "auto",
     threads: Threads = None,
-    percentiles: Annotated[
-        tuple[float, float],
-        typer.Option(help="of 16-bit or float infrared: these become black and white"),
-    ] = (0.5, 99.5),
+    percentiles: Percentiles = PERCENTILES,
     report: Annotated[
-        Path | None, typer.Option(help="write a page to compare the pictures on, page.html")
-    ] = None,
-    calibration: Annotated[
         Path | None,
-        typer.Option(help="of infrared images that are not aligned, see calibrate"),
+        typer.Option(help="HTML page to write, which compares the fused images with the sources."),
     ] = None,
+    calibration: CalibrationFile = None,
 ) -> None:
-    """Fuse two images, or two folders whose images have the same names."""
+    """Fuse two images, or two folders of images with the same names."""
     from ship_deploy.commands.fuse import fuse_files
 
     fuse_files(
         visible,
         infrared,
         output,
-        report,
-        calibration,
+        report=report,
+        calibration=calibration,
         model=model,
         backend=backend,
         device=device,
@@ -89,66 +112,75 @@ def fuse(
 def stream(
     visible: Annotated[
         str,
-        typer.Argument(help="camera index, rtsp:// or http:// address, video, or folder of images"),
+        typer.Argument(
+            help="Camera index, network address (rtsp://, http://), video or folder of images."
+        ),
     ],
-    infrared: Annotated[str, typer.Argument(help="the same, 8 or 16 bits")],
+    infrared: Annotated[str, typer.Argument(help="The same for the infrared camera.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="video (.mp4, .mkv, .mov, .avi), or folder of images"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Video to write (.mp4, .mkv, .mov or .avi), or folder for images.",
+        ),
     ] = None,
-    pair_by: Annotated[PairBy, typer.Option(help="index is for files")] = PairBy.TIME,
+    pair_by: Annotated[
+        PairBy, typer.Option(help="Pair frames by time, or those of two files by index.")
+    ] = PairBy.TIME,
     offset: Annotated[
-        float, typer.Option(help="seconds that the infrared camera's frames come late")
+        float, typer.Option(help="Seconds to subtract from the time stamps of infrared frames.")
     ] = 0.0,
     rate: Annotated[
         float | None,
         typer.Option(
-            min=1, help="frames a second of what is written or pushed; the visible file's, or 25"
+            min=1,
+            help="Frames per second of what is written or pushed "
+            "(default: that of the visible file, or 25).",
         ),
     ] = None,
     model: Model = None,
     backend: Backend = "auto",
     device: Device = "auto",
     threads: Threads = None,
-    percentiles: Annotated[
-        tuple[float, float],
-        typer.Option(help="of 16-bit infrared: these become black and white"),
-    ] = (0.5, 99.5),
+    percentiles: Percentiles = PERCENTILES,
     smoothing: Annotated[
-        float, typer.Option(help="seconds in which those levels follow the scene; 0: at once")
+        float,
+        typer.Option(help="Time constant in seconds with which these levels follow the scene."),
     ] = 2.0,
     clahe: Annotated[
         float | None,
-        typer.Option(help="clip limit of local contrast, such as 2; off if not given"),
+        typer.Option(help="Clip limit of CLAHE for local contrast, such as 2 (default: off)."),
     ] = None,
     black_hot: Annotated[
-        bool, typer.Option("--black-hot", help="the infrared camera shows warm things dark")
+        bool, typer.Option("--black-hot", help="The infrared camera shows warm objects dark.")
     ] = False,
     dead_pixels: Annotated[
-        Path | None, typer.Option(help="image of the infrared sensor: what is not black is dead")
+        Path | None,
+        typer.Option(help="Map of dead pixels, written by ship-deploy find-dead-pixels."),
     ] = None,
-    calibration: Annotated[
-        Path | None, typer.Option(help="of cameras that are not aligned, see calibrate")
-    ] = None,
+    calibration: CalibrationFile = None,
     push: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="send it to a media server, rtsp://HOST:8554/NAME, also rtmp, srt, udp, http",
+            help="Media server to send the fused stream to: rtsp://HOST:8554/NAME, or rtmp, srt, "
+            "udp or http.",
         ),
     ] = None,
     serve: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="show it live on a page there, 127.0.0.1:8080; a port alone is for this machine",
+            help="Serve a live page there; a port alone can be reached from this machine only.",
         ),
     ] = None,
 ) -> None:
     """Fuse two live cameras until interrupted, or two videos.
 
-    Frames are paired by time; where fusing is slow, frames of cameras are dropped, so it never
-    lags. A camera that fails is opened again, and the other one is shown alone meanwhile.
+    Frames are paired by time. Where fusing is slower than the cameras, frames are dropped and
+    latency stays bounded. A camera that fails is reconnected; meanwhile the other one is shown
+    alone.
     """
     from ship_deploy.commands.stream import stream
 
@@ -161,12 +193,10 @@ def stream(
         rate=rate,
         calibration=calibration,
         dead_pixels=dead_pixels,
-        levels={
-            "percentiles": percentiles,
-            "smoothing": smoothing,
-            "clahe": clahe,
-            "black_hot": black_hot,
-        },
+        percentiles=percentiles,
+        smoothing=smoothing,
+        clahe=clahe,
+        black_hot=black_hot,
         push=push,
         serve=serve,
         model=model,
@@ -178,42 +208,53 @@ def stream(
 
 @app.command()
 def build(
-    model: Annotated[Path, typer.Argument(help="model.onnx")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="the engine, ship.engine")],
+    model: Annotated[str, typer.Argument(help="Name of a bundled model, or path of a model.onnx.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Engine to write, such as ship.engine.")
+    ],
     flavour: Annotated[
-        str | None, typer.Option(help="tensorrt or tensorrt-rtx; if not given, what is installed")
+        str | None,
+        typer.Option(
+            help="TensorRT package to build with: tensorrt or tensorrt-rtx "
+            "(default: the one that is installed)."
+        ),
     ] = None,
     low: Annotated[
-        str | None, typer.Option("--min", metavar="HxW", help="smallest frame; 16x16 if not given")
+        str | None,
+        typer.Option("--min", metavar="HxW", help="Smallest frame (default: 16x16)."),
     ] = None,
     usual: Annotated[
         str | None,
-        typer.Option("--opt", metavar="HxW", help="frame to tune for; 480x640 if not given"),
+        typer.Option("--opt", metavar="HxW", help="Frame to optimize for (default: 480x640)."),
     ] = None,
     high: Annotated[
         str | None,
-        typer.Option("--max", metavar="HxW", help="largest frame; 1080x1920 if not given"),
+        typer.Option("--max", metavar="HxW", help="Largest frame (default: 1080x1920)."),
     ] = None,
-    batch: Annotated[int, typer.Option(metavar="N", help="most frames in a call")] = 1,
+    batch: Annotated[int, typer.Option(metavar="N", help="Most frames in a call.")] = 1,
     workspace: Annotated[
         int | None,
-        typer.Option(metavar="MiB", help="memory that a layer may use; if not given, all"),
+        typer.Option(
+            metavar="MiB", help="Memory that a layer may use (default: all of the GPU's)."
+        ),
     ] = None,
     timing_cache: Annotated[
-        Path | None, typer.Option(help="read and written, for faster builds; tensorrt only")
+        Path | None,
+        typer.Option(help="Timing cache to read and update, for faster builds; tensorrt only."),
     ] = None,
     compute_capability: Annotated[
         list[str] | None,
         typer.Option(
             metavar="X.Y",
-            help="GPU to build for, may be repeated; tensorrt-rtx only. If not given, the GPU "
-            "here; without one, all from 8.0 on",
+            help="Compute capability to build for; may be repeated; tensorrt-rtx only "
+            "(default: that of this machine's GPU; without one, all from 8.0 on).",
         ),
     ] = None,
 ) -> None:
-    """Build an engine from a model, and write what it is beside it, into ship.engine.json.
+    """Build a TensorRT engine from a model.
 
-    A model that takes any size runs fastest on one: give it as --min, --opt and --max alike.
+    A file beside it, such as ship.engine.json, says what the engine was built from, with and for.
+    An engine for one size is the fastest: give that size as --min, --opt and --max.
     """
     from ship_deploy.commands.build import build_file
 
@@ -231,27 +272,36 @@ def build(
 
 @app.command()
 def calibrate(
-    visible: Annotated[Path, typer.Argument(help="image, or a folder of them")],
-    infrared: Annotated[Path, typer.Argument(help="its partner, of any size")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="calibration.json")],
+    visible: Annotated[Path, typer.Argument(help="Image or folder of images.")],
+    infrared: Annotated[
+        Path, typer.Argument(help="The same, of any size; folders are paired by file name.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Calibration to write, such as rig.json.")
+    ],
     board: Annotated[
         str | None,
-        typer.Option(metavar="ROWSxCOLUMNS", help="inner corners of a chessboard in each pair"),
+        typer.Option(
+            metavar="ROWSxCOLUMNS", help="Inner corners of a chessboard that every pair shows."
+        ),
     ] = None,
     points: Annotated[
         Path | None,
-        typer.Option(help="CSV file of points: infrared_x,infrared_y,visible_x,visible_y"),
+        typer.Option(
+            help="CSV file of corresponding points, with the columns infrared_x, infrared_y, "
+            "visible_x and visible_y."
+        ),
     ] = None,
     max_error: Annotated[
         float | None,
-        typer.Option(help="RMS in visible pixels; 0.5% of the diagonal if not given"),
+        typer.Option(help="Largest RMS error in visible pixels (default: 0.5% of the diagonal)."),
     ] = None,
 ) -> None:
-    """Find where the infrared view lies in the visible one, from a few pairs of images.
+    """Align two cameras: estimate the homography from infrared to visible images.
 
-    Without a chessboard or points, edges in the two are matched. The cameras must be upright beside
-    each other and look far: near things are off by the distance between the lenses. A picture to
-    judge by is written beside the calibration.
+    Without --board or --points, edges of the two images are matched. The cameras must be upright,
+    side by side, and look at a distant scene: near objects are displaced by parallax. A picture to
+    check the alignment with is written beside the calibration.
     """
     from ship_deploy.commands.calibrate import calibrate_files
 
@@ -260,12 +310,14 @@ def calibrate(
 
 @app.command()
 def find_dead_pixels(
-    frames: Annotated[Path, typer.Argument(help="folder of 5 or more infrared images, 16 bits")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="an image, dead.png")],
+    frames: Annotated[
+        Path, typer.Argument(help="Folder of at least 5 infrared images of 16 bits.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Map to write, such as dead.png.")],
 ) -> None:
-    """Find the pixels of an infrared sensor that do not measure, for stream --dead-pixels.
+    """Find the dead pixels of an infrared camera, for ship-deploy stream --dead-pixels.
 
-    Best from frames of a moving scene, or with the cap on the lens.
+    Use frames of a moving scene, or frames with the lens covered.
     """
     from ship_deploy.commands.find_dead_pixels import map_dead_pixels
 
@@ -273,10 +325,22 @@ def find_dead_pixels(
 
 
 @app.command()
-def info(
-    model: Annotated[Path, typer.Argument(help="model.onnx, or an engine")],
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
-    """Say in JSON what a model or an engine is, after checking that it is whole and unedited."""
+    """List the bundled models: their purpose, speed and quality, and the licence of their data."""
+    from ship_deploy.commands.models import list_models
+
+    list_models(as_json)
+
+
+@app.command()
+def info(
+    model: Annotated[
+        str, typer.Argument(help="Name of a bundled model, or path of a model.onnx or engine.")
+    ],
+) -> None:
+    """Check a model or an engine for damage and print its metadata as JSON."""
     from ship_deploy.commands.info import describe
 
     describe(model)
@@ -284,7 +348,7 @@ def info(
 
 @app.command()
 def doctor() -> None:
-    """Say what this machine can run, and how to get what it can't."""
+    """Show what this machine can run, and how to install what is missing."""
     from ship_deploy.commands.doctor import examine
 
     examine()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 from ship_deploy import console
@@ -13,10 +14,11 @@ from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import Recipe, make_recipe
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
+from ship_deploy.models import find_model
 
 
 def build_file(
-    model: Path,
+    model: str | PathLike[str],
     output: Path,
     *,
     flavour: str | None = None,
@@ -29,7 +31,7 @@ def build_file(
     """Build an engine and write it, its passport beside it.
 
     Args:
-        model: `model.onnx`.
+        model: name of a bundled model, or the path of a `model.onnx`.
         output: the engine.
         flavour: "tensorrt" or "tensorrt-rtx"; None for the one that is installed.
         sizes: the smallest, usual and largest frame, "HxW" each.
@@ -41,8 +43,9 @@ def build_file(
     Raises:
         UserError: the first step that failed, and why. Nothing is written then.
     """
-    artifact = read_artifact(model)
-    others = {path.resolve() for path in (model, timing_cache) if path}
+    path = find_model(model)
+    artifact = read_artifact(path)
+    others = {other.resolve() for other in (path, timing_cache) if other}
     if output.is_dir() or {output.resolve(), passport_path(output).resolve()} & others:
         kind = "is a folder" if output.is_dir() else "would overwrite an input"
         raise UserError(f"{output}: {kind}; give a file for the engine, such as ship.engine")
@@ -51,7 +54,7 @@ def build_file(
     known = None if timing_cache is None else _read_times(timing_cache, recipe)
     folders = (output.parent, *output.absolute().parents)
     make_folder(next(folder for folder in folders if folder.exists()))  # rather fail now than then
-    console.ERR.print(f"Build {model} ({artifact.metadata['precision']}) with {_tool(recipe)}")
+    console.ERR.print(f"Build {path} ({artifact.metadata['precision']}) with {_tool(recipe)}")
     console.ERR.print(f"  for {_gpus(recipe)}\n  for {profile}")
     start = time.perf_counter()
     built = build_engine(artifact, recipe, timing_cache=known)
@@ -66,7 +69,7 @@ def build_file(
 
 def _read_times(path: Path, recipe: Recipe) -> bytes:
     if recipe.flavour != "tensorrt":
-        raise UserError(f"--timing-cache: {recipe.flavour} times no kernels; leave it out")
+        raise UserError(f"--timing-cache: {recipe.flavour} uses none; leave it out")
     try:
         return path.read_bytes() if path.exists() else b""
     except OSError as error:
@@ -81,5 +84,5 @@ def _gpus(recipe: Recipe) -> str:
     capabilities = ", ".join(recipe.compute_capabilities)
     if recipe.gpu is not None and recipe.targets_its_gpu:
         return f"{recipe.gpu.name}, compute capability {capabilities}"
-    here = "" if recipe.gpu else " (no GPU was found here)"
-    return f"GPUs of compute capability {capabilities}{here}"
+    note = "" if recipe.gpu else " (no GPU was found here)"
+    return f"GPUs of compute capability {capabilities}{note}"

@@ -1,6 +1,5 @@
 """`ship-deploy calibrate`: pairs of images into a calibration."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,16 @@ from numpy.typing import NDArray
 from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import Frames, stretch
+from ship_deploy.frames import PERCENTILES, Frames, split_size, stretch
 from ship_deploy.geometry.calibration import Calibration, write_calibration
 from ship_deploy.geometry.chessboard import find_corners
 from ship_deploy.geometry.homography import Points, coverage, estimate
 from ship_deploy.geometry.matching import match
 from ship_deploy.geometry.points import read_points
-from ship_deploy.images import PairOfFiles, find_pairs, read_infrared, read_visible, write_jpeg
+from ship_deploy.images import FilePair, find_pairs, read_infrared, read_visible, write_jpeg
 
 MAX_ERROR = 0.005  # of the visible frame's diagonal: 4 pixels of 640x480
 SPARSE = 0.25  # of the infrared frame; points that cover less say little of its rest
-PERCENTILES = (0.5, 99.5)  # of infrared frames of more than 8 bits
 TILES = 8  # of the checkerboard in the picture, across
 
 
@@ -52,7 +50,7 @@ def calibrate_files(
     if board is not None and points is not None:
         raise UserError("--board and --points: give one of them")
     if output.suffix.lower() != ".json" or output.is_dir():
-        raise UserError(f"{output}: calibrations are written as .json; give such a file")
+        raise UserError(f"{output}: expected a .json file")
     pairs = find_pairs(visible, infrared)
     picture = output.with_suffix(".jpg")
     if {output.resolve(), picture.resolve()} & {p.resolve() for pair in pairs for p in pair[1:]}:
@@ -61,15 +59,15 @@ def calibrate_files(
     _check_one_size(pairs, frames)
     first = frames[0]
     size = first[0].shape[:2], first[1].shape
-    method, (there, here) = _points(pairs, frames, board, points)
-    matrix, errors = estimate(there, here, size[1])
+    method, (source, target) = _points(pairs, frames, board, points)
+    matrix, errors = estimate(source, target, size[1])
     rms, worst = float(np.sqrt(np.square(errors).mean())), int(errors.argmax())
     limit = MAX_ERROR * float(np.hypot(*size[0])) if max_error is None else max_error
     if rms > limit:
         raise UserError(
             f"the points are off by {rms:.1f} pixels RMS, the limit is {limit:.1f} (--max-error); "
-            f"the worst, number {worst + 1}, infrared {_place(there[worst])} and visible "
-            f"{_place(here[worst])}, by {errors[worst]:.1f}"
+            f"the worst is number {worst + 1}, infrared {_place(source[worst])} and visible "
+            f"{_place(target[worst])}, off by {errors[worst]:.1f}"
         )
     calibration = Calibration(
         homography=tuple(tuple(float(v) for v in row) for row in matrix),
@@ -77,30 +75,30 @@ def calibrate_files(
         visible_size=size[0],
         rms=rms,
         worst=float(errors[worst]),
-        points=len(there),
+        points=len(source),
         method=method,
     )
     drawn = _draw(calibration, *first)
     make_folder(output.parent)
     write_calibration(output, calibration)
     write_jpeg(picture, drawn)
-    _report(calibration, len(pairs), coverage(there, size[1]))
+    _report(calibration, len(pairs), coverage(source, size[1]))
     print(output)
     print(picture)
 
 
 def _points(
-    pairs: list[PairOfFiles],
+    pairs: list[FilePair],
     frames: list[tuple[Frames, Frames]],
     board: str | None,
     points: Path | None,
 ) -> tuple[str, tuple[Points, Points]]:
-    """The method, and points of the infrared and of the visible frames."""
+    """The method, and points of the infrared frames and where they are in the visible ones."""
     if points is not None:
-        there, here = read_points(points)
-        for name, found, frame in (("infrared", there, 1), ("visible", here, 0)):
+        source, target = read_points(points)
+        for name, found, frame in (("infrared", source, 1), ("visible", target, 0)):
             _check_inside(points, name, found, frames[0][frame].shape)
-        return "points", (there, here)
+        return "points", (source, target)
     if board is None:
         with console.ERR.status("Matching"):
             greys = [_grey(visible) for visible, _ in frames]
@@ -111,13 +109,12 @@ def _points(
             corners.append(find_corners(visible, infrared, _board(board)))
         except UserError as error:
             raise UserError(f"{pair.name}: {error}") from None
-    there, here = (np.concatenate(side) for side in zip(*corners, strict=True))
-    return "chessboard", (there, here)
+    source, target = (np.concatenate(side) for side in zip(*corners, strict=True))
+    return "chessboard", (source, target)
 
 
 def _board(text: str) -> tuple[int, int]:
-    parsed = re.fullmatch(r"(\d+)x(\d+)", text)
-    rows, columns = (int(part) for part in parsed.groups()) if parsed else (0, 0)
+    rows, columns = split_size(text) or (0, 0)
     if min(rows, columns) < 3 or rows == columns:
         raise UserError(
             f"--board is {text!r}, expected its inner corners as ROWSxCOLUMNS, two different "
@@ -126,16 +123,16 @@ def _board(text: str) -> tuple[int, int]:
     return rows, columns
 
 
-def _read(pair: PairOfFiles) -> tuple[Frames, Frames]:
+def _read(pair: FilePair) -> tuple[Frames, Frames]:
     return read_visible(pair.visible), stretch(read_infrared(pair.infrared), PERCENTILES)
 
 
-def _check_one_size(pairs: list[PairOfFiles], frames: list[tuple[Frames, Frames]]) -> None:
+def _check_one_size(pairs: list[FilePair], frames: list[tuple[Frames, Frames]]) -> None:
     for pair, both in zip(pairs, frames, strict=True):
         for path, frame, first in zip(pair[1:], both, frames[0], strict=True):
             if frame.shape[:2] != first.shape[:2]:
                 (height, width), (h, w) = frame.shape[:2], first.shape[:2]
-                raise UserError(f"{path}: {height}x{width}, those before it were {h}x{w}")
+                raise UserError(f"{path}: {height}x{width}, the images before it are {h}x{w}")
 
 
 def _check_inside(path: Path, name: str, points: Points, size: tuple[int, ...]) -> None:
@@ -184,6 +181,6 @@ def _report(calibration: Calibration, pairs: int, covered: float) -> None:
         f"{calibration.rms:.2f} visible pixels off (RMS), {calibration.worst:.2f} at worst."
     )
     if calibration.points == 4:
-        console.ERR.print("Four points always fit: only the picture tells whether they are right.")
+        console.ERR.print("Four points always fit exactly: check the picture.")
     if covered < SPARSE:
-        console.ERR.print("Away from the points the calibration is a guess: see the picture.")
+        console.ERR.print("Away from the points it is extrapolated: check the picture.")

@@ -15,7 +15,8 @@ from ship_deploy.artifact import VERSION
 from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.engines.flavour import MODULES, load
 from ship_deploy.errors import UserError
-from ship_deploy.fuser import BUNDLED_MODEL, Fuser
+from ship_deploy.fuser import Fuser
+from ship_deploy.models import find_model
 
 OK, MISSING = "[green]yes[/]", "[red]no[/]"
 Finding = tuple[str, str, str]  # what, state, what it means or what to do
@@ -24,7 +25,7 @@ Finding = tuple[str, str, str]  # what, state, what it means or what to do
 def examine() -> None:
     """Print a table of what was found; every line that says no says how to mend it."""
     table = Table(title=f"ship-deploy {VERSION}", title_justify="left")
-    for heading in ("", "here", ""):
+    for heading in ("component", "found", "details"):
         table.add_column(heading, overflow="fold")
     for finding in [
         _machine(),
@@ -118,7 +119,7 @@ def _pycuda() -> Finding:
 
 def _fusion() -> Finding:
     """Whether a frame really comes out of the bundled model."""
-    if not BUNDLED_MODEL.exists():
+    if not find_model().exists():
         return "bundled model", MISSING, "make one: python -m export CHECKPOINT -o DIR"
     try:
         fuser = Fuser()
@@ -128,7 +129,7 @@ def _fusion() -> Finding:
     return (
         "bundled model fuses",
         OK if fused.shape == (32, 48, 3) else MISSING,
-        f"{fuser.info['backend']} on {fuser.info['device']}",
+        f"{fuser.info.backend} on {fuser.info.device}",
     )
 
 

@@ -18,9 +18,9 @@ def map_dead_pixels(folder: Path, output: Path) -> None:
         UserError: images that cannot be read, differ in size or tell nothing, or no place to write.
     """
     if output.suffix.lower() != ".png" or output.is_dir():
-        raise UserError(f"{output}: maps are written as .png; give such a file")
+        raise UserError(f"{output}: expected a .png file")
     if output.parent.resolve() == folder.resolve():
-        raise UserError(f"{output}: would be one of the images; give a place outside {folder}")
+        raise UserError(f"{output}: would become one of the images; give a path outside {folder}")
     frames = [read_infrared(path) for path in list_images(folder)]
     if len({frame.shape for frame in frames}) > 1:
         raise UserError(f"{folder}: the images are of different sizes")

@@ -3,35 +3,40 @@
 import statistics
 import time
 from collections.abc import Iterator
+from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from rich.progress import track
 
 from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import Frames, stretch
+from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, stretch
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import Calibration, read_calibration
 from ship_deploy.images import (
-    PairOfFiles,
+    FilePair,
     check_pairs,
     find_pairs,
     read_infrared,
     read_visible,
     write_png,
 )
-from ship_deploy.report import Pair, summary, write_report
+from ship_deploy.report import Panel, summary, write_report
 
 
 def fuse_files(
     visible: Path,
     infrared: Path,
     output: Path,
-    report: Path | None,
-    calibration: Path | None,
-    **options: Any,
+    *,
+    report: Path | None = None,
+    calibration: Path | None = None,
+    model: str | PathLike[str] | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    percentiles: tuple[float, float] = PERCENTILES,
 ) -> None:
     """Fuse two images or two folders into PNG files.
 
@@ -43,48 +48,52 @@ def fuse_files(
         output: a folder, or for two images also a `.png`.
         report: an HTML page to write, or None.
         calibration: from `ship-deploy calibrate`; None if the images are aligned.
-        options: for `Fuser`; `percentiles` among them.
+        model: see `Fuser`; so are those that follow.
+        backend: the same.
+        device: the same.
+        threads: the same.
+        percentiles: the same.
 
     Raises:
         UserError: the first step that failed, and why.
     """
+    check_percentiles(percentiles)
     pairs = find_pairs(visible, infrared)
     outputs = _outputs(pairs, output)
     known = None if calibration is None else read_calibration(calibration)
     check_pairs(pairs, known.align if known else None)
-    fuser = Fuser(**options)
+    fuser = Fuser(model, backend=backend, device=device, threads=threads)
     for folder in {outputs[0].parent, *([report.parent] if report else [])}:
         make_folder(folder)
     seconds = []
     steps = track(list(zip(pairs, outputs, strict=True)), "Fusing", console=console.ERR)
     for pair, path in steps:
-        frames = _read(pair, known, options["percentiles"])
+        frames = _read(pair, known, percentiles)
         start = time.perf_counter()
         fused = fuser(*frames)
         seconds.append(time.perf_counter() - start)
         write_png(path, fused)
     pace = f"{statistics.median(seconds) * 1000:.0f} ms"
-    facts = fuser.info
     console.ERR.print(
-        f"Fused {len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} on {facts['backend']}, "
-        f"{facts['device']}; median {pace} a frame."
+        f"Fused {len(pairs)} {'pair' if len(pairs) == 1 else 'pairs'} on {fuser.info.backend}, "
+        f"{fuser.info.device}; median {pace} a frame."
     )
     print(output)
     if report:
-        facts = {**summary(fuser), "median time": f"{pace} a frame"}
-        panels = _panels(pairs, outputs, known, options["percentiles"])
-        write_report(report, panels, facts, "Fused pairs")
+        info = {**summary(fuser), "median time": f"{pace} a frame"}
+        panels = _panels(pairs, outputs, known, percentiles)
+        write_report(report, panels, info, "Fused pairs")
         print(report)
 
 
-def _outputs(pairs: list[PairOfFiles], output: Path) -> list[Path]:
+def _outputs(pairs: list[FilePair], output: Path) -> list[Path]:
     """Where each fused image goes; never over an input."""
     if output.suffix.lower() == ".png" and not output.is_dir():
         if len(pairs) > 1:
             raise UserError(f"{output}: {len(pairs)} images cannot go into one file; give a folder")
         outputs = [output]
     elif output.suffix and not output.is_dir():
-        raise UserError(f"{output}: fused images are written as .png; give that, or a folder")
+        raise UserError(f"{output}: expected a .png file or a folder")
     else:
         outputs = [output / f"{pair.name}.png" for pair in pairs]
     inputs = {p.resolve() for pair in pairs for p in (pair.visible, pair.infrared)}
@@ -95,7 +104,7 @@ def _outputs(pairs: list[PairOfFiles], output: Path) -> list[Path]:
 
 
 def _read(
-    pair: PairOfFiles, calibration: Calibration | None, percentiles: tuple[float, float]
+    pair: FilePair, calibration: Calibration | None, percentiles: tuple[float, float]
 ) -> tuple[Frames, Frames]:
     """Both frames as they are fused: infrared in 8 bits, aligned."""
     visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
@@ -107,11 +116,11 @@ def _read(
 
 
 def _panels(
-    pairs: list[PairOfFiles],
+    pairs: list[FilePair],
     outputs: list[Path],
     calibration: Calibration | None,
     percentiles: tuple[float, float],
-) -> Iterator[Pair]:
+) -> Iterator[Panel]:
     """The pictures for the report, read one pair at a time."""
     for pair, path in zip(pairs, outputs, strict=True):
-        yield Pair(pair.name, *_read(pair, calibration, percentiles), read_visible(path))
+        yield Panel(pair.name, *_read(pair, calibration, percentiles), read_visible(path))

@@ -5,22 +5,22 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ship_deploy import console
 from ship_deploy.errors import UserError
+from ship_deploy.frames import PERCENTILES
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import read_calibration
+from ship_deploy.results import Output, SourceStatistics, Statistics
 from ship_deploy.serving import Server
-from ship_deploy.streams.frame import Output
 from ship_deploy.streams.outputs import CODECS, ImageOutput, VideoOutput, close_all
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
-from ship_deploy.streams.statistics import SourceStatistics, Statistics
 from ship_deploy.thermal import Thermal, read_dead_pixels
 
 PATIENCE = 0.7  # seconds that a frame under way is waited for when the command is interrupted
@@ -29,17 +29,23 @@ PATIENCE = 0.7  # seconds that a frame under way is waited for when the command 
 def stream(
     visible: str,
     infrared: str,
-    output: Path | None,
+    output: Path | None = None,
     *,
-    pair_by: Literal["time", "index"],
-    offset: float,
-    rate: float | None,
-    calibration: Path | None,
-    dead_pixels: Path | None,
-    levels: Mapping[str, Any],
-    push: str | None,
-    serve: str | None,
-    **options: Any,
+    pair_by: Literal["time", "index"] = "time",
+    offset: float = 0.0,
+    rate: float | None = None,
+    calibration: Path | None = None,
+    dead_pixels: Path | None = None,
+    percentiles: tuple[float, float] = PERCENTILES,
+    smoothing: float = 2.0,
+    clahe: float | None = None,
+    black_hot: bool = False,
+    push: str | None = None,
+    serve: str | None = None,
+    model: str | PathLike[str] | None = None,
+    backend: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
 ) -> None:
     """Fuse until both files end, or until interrupted; finish the output in any case.
 
@@ -52,10 +58,16 @@ def stream(
         rate: frames per second of what is written or sent; None for the visible file's, or 25.
         calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
         dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
-        levels: for `Thermal`.
+        percentiles: see `Thermal`; so are the three that follow.
+        smoothing: the same, seconds.
+        clahe: the same.
+        black_hot: the same.
         push: address to send the fused stream to, see `PushOutput`, or None.
         serve: HOST:PORT of the live page, or None.
-        options: for `Fuser`.
+        model: see `Fuser`; so are those that follow.
+        backend: the same.
+        device: the same.
+        threads: the same.
 
     Raises:
         UserError: what cannot be used, read or written.
@@ -66,16 +78,22 @@ def stream(
     outputs: list[Output] = [_output(output, rate or visible_rate, sources)] if output else []
     dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
     known = None if calibration is None else read_calibration(calibration)
-    prepare = Preparation(Thermal(dead=dead, **levels), known)
-    fuser = Fuser(**options)
+    thermal = Thermal(
+        percentiles=percentiles, smoothing=smoothing, clahe=clahe, black_hot=black_hot, dead=dead
+    )
+    prepare = Preparation(thermal, known)
+    fuser = Fuser(model, backend=backend, device=device, threads=threads)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
     if push is not None:
         outputs.append(PushOutput(push, rate or visible_rate))
     if serve is not None:
-        engine = {**fuser.info, "model": Path(fuser.info["model"]).name}  # no path of this machine
+        engine = {
+            **fuser.info.as_dict(),
+            "model": Path(fuser.info.model).name,
+        }  # no path of this machine
         server = Server(serve, pipeline.statistics, engine)
         outputs.append(server)
-        open_to = "" if server.local else ", for everybody in the network"
+        open_to = "" if server.local else ", open to everyone on the network"
         console.ERR.print(f"Live at {server.url}{open_to}")
     run = _Run(pipeline, outputs)
     interrupt: BaseException | None = None
@@ -147,7 +165,7 @@ def _leave(interrupt: BaseException) -> None:
 
 
 def _summary(now: Statistics) -> str:
-    parts = [f"{now.fused} fused", f"{now.alone} alone", f"{now.rate:.1f} a second"]
+    parts = [f"{now.fused} fused", f"{now.alone} alone", f"{now.rate:.1f} fps"]
     if now.latency_p50 is not None and now.latency_p99 is not None:
         parts.append(f"latency {now.latency_p50 * 1000:.0f} ms")
         parts.append(f"99% below {now.latency_p99 * 1000:.0f} ms")
@@ -159,7 +177,7 @@ def _print_account(now: Statistics) -> None:
 
     def line(side: str, source: SourceStatistics) -> str:
         dropped = "".join(f", {count} {reason}" for reason, count in source.dropped.items())
-        again = f"; connected again {source.reconnections} times" if source.reconnections else ""
+        again = f"; reconnected {source.reconnections} times" if source.reconnections else ""
         wrong = f"; {source.by_arrival} stamps not believed" if source.by_arrival else ""
         count = f"{source.received} frames = {source.fused} fused{dropped}"
         clock = "" if now.latency_p50 is None else f"; {source.clock} clock"  # not of files
@@ -167,6 +185,6 @@ def _print_account(now: Statistics) -> None:
 
     lines = [_summary(now), line("visible", now.visible), line("infrared", now.infrared)]
     if now.offset is not None:
-        drift = "" if now.drift is None else f", drifting by {now.drift * 1e6:.0f} us a second"
-        lines.append(f"infrared lies {now.offset * 1000:+.1f} ms after visible{drift}")
+        drift = "" if now.drift is None else f", drifting by {now.drift * 1e6:.0f} us per second"
+        lines.append(f"infrared {now.offset * 1000:+.1f} ms after visible{drift}")
     console.ERR.print("\n".join(lines))

@@ -2,13 +2,20 @@
 
 import importlib
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from ship_deploy.errors import UserError
 
 _CUDA = 2  # DLPack's number for this kind of device
+
+
+class CudaArray(Protocol):
+    """An array of torch, CuPy, PyCUDA or Numba on a GPU, as far as types can tell."""
+
+    @property
+    def __cuda_array_interface__(self) -> Any: ...
 
 
 class DeviceArray(NamedTuple):
@@ -40,7 +47,7 @@ class DeviceArray(NamedTuple):
         if self.dtype != np.uint8:
             raise UserError(f"{name} is {self.dtype} on the GPU, expected uint8")
         if not self.contiguous:
-            raise UserError(f"{name} is not contiguous; make it so first")
+            raise UserError(f"{name} is not contiguous; make a contiguous copy first")
         if self.device != device:
             raise UserError(f"{name} is on GPU {self.device}, the engine on GPU {device}")
 
@@ -73,6 +80,4 @@ def empty_like(array: Any, shape: tuple[int, ...]) -> Any:
             return importlib.import_module("pycuda.gpuarray").empty(shape, np.uint8)
         case "numba":
             return importlib.import_module("numba.cuda").device_array(shape, np.uint8)
-    raise UserError(
-        f"arrays of {library} cannot be made here; give arrays of torch, cupy, pycuda or numba"
-    )
+    raise UserError(f"arrays of {library} are not supported; use torch, cupy, pycuda or numba")

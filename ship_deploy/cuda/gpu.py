@@ -1,5 +1,6 @@
 """The NVIDIA GPU of this machine, asked through cuda-python."""
 
+import re
 from dataclasses import dataclass
 
 from ship_deploy.errors import UserError
@@ -20,6 +21,19 @@ class Gpu:
     driver: str
 
 
+def parse_device(device: str) -> int | None:
+    """Number of the GPU that "cuda" or "cuda:N" names; None for "auto" and "cpu".
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if device in ("auto", "cpu"):
+        return None
+    if found := re.fullmatch(r"cuda(?::(\d+))?", device):
+        return int(found[1] or 0)
+    raise UserError(f"unknown device {device!r}, expected auto, cpu, cuda or cuda:N")
+
+
 def find_gpu(device: int = 0) -> Gpu:
     """GPU number `device`, counted as CUDA counts.
 
@@ -35,12 +49,12 @@ def find_gpu(device: int = 0) -> Gpu:
     status, count = runtime.cudaGetDeviceCount()
     if status == runtime.cudaError_t.cudaErrorInsufficientDriver:
         raise UserError(
-            f"no NVIDIA driver, or one older than this cuda-python (CUDA error {int(status)})"
+            f"no NVIDIA driver, or one too old for this cuda-python (CUDA error {int(status)})"
         )
     if status or not count:
         raise UserError(f"no NVIDIA GPU that CUDA can use (CUDA error {int(status)})")
     if device >= count:
-        raise UserError(f"there is no GPU {device}; CUDA counts {count}, from 0")
+        raise UserError(f"there is no GPU {device}; CUDA finds {count}, numbered from 0")
     status, properties = runtime.cudaGetDeviceProperties(device)
     if status:
         raise UserError(f"GPU {device} does not answer (CUDA error {int(status)})")

@@ -90,7 +90,7 @@ def _build(
         cache = config.create_timing_cache(timing_cache)
         if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
             raise UserError(
-                f"the timing cache is of another {flavour.name} or GPU, or damaged; delete it"
+                f"the timing cache is from another {flavour.name} or GPU, or damaged; delete it"
             )
     engine = builder.build_serialized_network(network, config)
     if engine is None:

@@ -1,4 +1,4 @@
-"""The two TensorRTs: `tensorrt` and `tensorrt-rtx`. One interface, two modules."""
+"""The two flavours of TensorRT, `tensorrt` and `tensorrt-rtx`: two packages, one interface."""
 
 import importlib
 import importlib.util
@@ -8,7 +8,10 @@ from typing import Any
 
 from ship_deploy.errors import UserError
 
-MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}  # the first that is here wins
+MODULES = {
+    "tensorrt": "tensorrt",
+    "tensorrt-rtx": "tensorrt_rtx",
+}  # the first installed is taken
 _MINIMUM = (10, 8)  # of tensorrt; what `pyproject.toml` asks for, also where apt installed it
 _loading = threading.Lock()
 _loaded: dict[str, "Flavour"] = {}
@@ -16,7 +19,7 @@ _loaded: dict[str, "Flavour"] = {}
 
 @dataclass(frozen=True)
 class Flavour:
-    """One of the two, imported.
+    """TensorRT or TensorRT for RTX, imported.
 
     Attributes:
         name: "tensorrt" or "tensorrt-rtx".
@@ -45,13 +48,13 @@ def load(name: str | None = None) -> Flavour:
         UserError: unknown, not installed, too old, or it does not load.
     """
     if name is None:
-        here = [n for n, module in MODULES.items() if importlib.util.find_spec(module)]
-        if not here:
+        installed = [n for n, module in MODULES.items() if importlib.util.find_spec(module)]
+        if not installed:
             raise UserError(
                 "TensorRT is not installed: pip install 'ship-deploy[tensorrt]', "
                 "or 'ship-deploy[tensorrt-rtx]' for RTX GPUs"
             )
-        name = here[0]
+        name = installed[0]
     if name not in MODULES:
         raise UserError(f"unknown flavour {name!r}, expected one of: {', '.join(MODULES)}")
     with _loading:

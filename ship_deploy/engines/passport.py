@@ -142,7 +142,7 @@ def _read_passport(path: Path) -> Passport:
         engine = body.pop("engine")
         return Passport(Recipe.from_json(body), str(engine["digest"]), int(engine["bytes"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{beside}: the passport lacks fields, or has others; {again}") from error
+        raise UserError(f"{beside}: the passport has missing or unknown fields; {again}") from error
 
 
 def _compare(path: Path, recipe: Recipe, field: str, found: object, expected: object) -> None:

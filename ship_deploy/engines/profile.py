@@ -1,10 +1,9 @@
 """Which frames an engine takes: the optimization profile."""
 
-import re
 from dataclasses import dataclass
 
 from ship_deploy.errors import UserError
-from ship_deploy.frames import SMALLEST
+from ship_deploy.frames import SMALLEST, parse_size
 
 SMALLEST_SIZE, USUAL_SIZE, LARGEST_SIZE = (SMALLEST, SMALLEST), (480, 640), (1080, 1920)
 Shape = tuple[int, int, int]  # batch, height, width
@@ -21,7 +20,7 @@ class Profile:
     def __str__(self) -> str:
         low, usual, high = (f"{height}x{width}" for _, height, width in self.shapes)
         sizes = low if low == high else f"{low} to {high}, tuned for {usual}"
-        return f"frames of {sizes}; {'one' if self.max[0] == 1 else f'1 to {self.max[0]}'} a call"
+        return f"frames of {sizes}; {'one' if self.max[0] == 1 else f'1 to {self.max[0]}'} per call"
 
     @property
     def shapes(self) -> tuple[Shape, Shape, Shape]:
@@ -84,18 +83,3 @@ def choose_profile(
             ]
             raise UserError(f"{words[0]} is larger than {words[1]} in height or width")
     return Profile((1, *smallest), (batch, *best), (batch, *largest))
-
-
-def parse_size(name: str, text: str) -> tuple[int, int]:
-    """Height and width from "HxW", in pixels.
-
-    Raises:
-        UserError: it is none, or too small; calls it `name`.
-    """
-    found = re.fullmatch(r"([0-9]{1,5})[xX]([0-9]{1,5})", text)
-    if not found:
-        raise UserError(f"{name} is {text!r}, expected HEIGHTxWIDTH, such as 480x640")
-    size = int(found[1]), int(found[2])
-    if min(size) < SMALLEST:
-        raise UserError(f"{name} is {text}, the smallest is {SMALLEST}x{SMALLEST}")
-    return size

@@ -123,14 +123,14 @@ def make_recipe(
     if not flavour.targets:
         if compute_capabilities:
             raise UserError(
-                f"--compute-capability is for tensorrt-rtx; {flavour.name} builds for the GPU here"
+                f"--compute-capability is for tensorrt-rtx; {flavour.name} builds for this GPU"
             )
         if gpu is None:
-            raise UserError(f"{flavour.name} builds only on the GPU that it builds for: {without}")
+            raise UserError(f"{flavour.name} needs the GPU that it builds for: {without}")
     return Recipe(
         artifact.path.name,
         artifact.digest,
-        artifact.facts,
+        artifact.properties,
         flavour.name,
         flavour.version,
         VERSION,

@@ -109,10 +109,10 @@ def read_calibration(path: Path) -> Calibration:
         UserError: the file cannot be read, or is not a calibration, and why.
     """
     try:
-        facts = json.loads(path.read_bytes())
-        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        fields = json.loads(path.read_bytes())
+        if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             raise ValueError(f'"format" is not "{FORMAT}"')
-        return _checked(facts)
+        return _checked(fields)
     except OSError as error:
         raise UserError(f"{path}: cannot read the calibration ({error.strerror})") from error
     except (ValueError, RecursionError) as error:  # of Unicode and JSON, too
@@ -121,13 +121,13 @@ def read_calibration(path: Path) -> Calibration:
         ) from error
 
 
-def _checked(facts: dict[str, Any]) -> Calibration:
+def _checked(fields: dict[str, Any]) -> Calibration:
     """Every key, of the right type and in its range; ValueError otherwise."""
 
     def take(key: str, sound: Callable[[Any], bool], what: str) -> Any:
-        if key not in facts or not sound(facts[key]):
+        if key not in fields or not sound(fields[key]):
             raise ValueError(f'"{key}" is not {what}')
-        return facts[key]
+        return fields[key]
 
     def number(value: Any) -> bool:
         return type(value) in (int, float) and bool(np.isfinite(value))

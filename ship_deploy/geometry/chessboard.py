@@ -33,13 +33,11 @@ def find_corners(
     """
     if visible.ndim == 3:
         visible = cv2.cvtColor(visible, cv2.COLOR_BGR2GRAY)
-    there, here = (
-        _find(image, board, name) for image, name in ((infrared, "infrared"), (visible, "visible"))
-    )
+    source, target = _find(infrared, board, "infrared"), _find(visible, board, "visible")
     # Found from the other end in one of them: then the two run against each other.
-    if ((there - there.mean(axis=0)) * (here - here.mean(axis=0))).sum() < 0:
-        there = there[::-1]
-    return there, here
+    if ((source - source.mean(axis=0)) * (target - target.mean(axis=0))).sum() < 0:
+        source = source[::-1]
+    return source, target
 
 
 def _find(image: NDArray[np.uint8], board: tuple[int, int], name: str) -> Points:
@@ -53,6 +51,6 @@ def _find(image: NDArray[np.uint8], board: tuple[int, int], name: str) -> Points
         points: Points = (corners.reshape(-1, 2).astype(np.float64) + 0.5) / factor - 0.5
         return points
     raise UserError(
-        f"no chessboard of {rows}x{columns} inner corners in the {name} frame; see that all of it "
-        "is in view, sharp and, in infrared, warm"
+        f"no chessboard of {rows}x{columns} inner corners in the {name} frame; all of it must be "
+        "in view, in focus and, for infrared, warm"
     )

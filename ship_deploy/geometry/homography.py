@@ -35,7 +35,7 @@ def estimate(source: Points, target: Points, size: tuple[int, int]) -> Estimate:
             the frame.
     """
     if len(source) < FEWEST:
-        raise UserError(f"{len(source)} points; a homography needs {FEWEST} or more, better 8")
+        raise UserError(f"{len(source)} points; a homography needs {FEWEST} or more, preferably 8")
     for name, points in (("infrared", source), ("visible", target)):
         _check_spread(name, points)
     found, _ = cv2.findHomography(source, target, 0)
@@ -45,7 +45,7 @@ def estimate(source: Points, target: Points, size: tuple[int, int]) -> Estimate:
     if not keeps_orientation(matrix, size):
         raise UserError(
             "the points mirror or fold the infrared frame: is one of the images flipped, or are "
-            "points in another order in the two?"
+            "the points in a different order?"
         )
     return Estimate(matrix, np.linalg.norm(project(matrix, source) - target, axis=1))
 

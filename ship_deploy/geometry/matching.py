@@ -129,19 +129,19 @@ def _find_patches(
         scaled, scaling = _scaled(one, factor)
         start = scaling @ matrix
         size = scaled.shape[::-1]
-        here = describe(scaled)
+        target = describe(scaled)
         view = cv2.erode(
             cv2.warpPerspective(np.ones_like(other), start, size), np.ones((7, 7), np.uint8)
         )
         warped = cv2.warpPerspective(other, start, size, borderMode=cv2.BORDER_REPLICATE)
-        there = describe(warped) * view
+        source = describe(warped) * view
         for x, y in _grid(scaled.shape, step.half):
             box = np.s_[y - step.half : y + step.half + 1, x - step.half : x + step.half + 1]
             if view[box].mean() < 0.8:
                 continue
             left, top = max(0, x - step.half - step.reach), max(0, y - step.half - step.reach)
             right, bottom = x + step.half + step.reach + 1, y + step.half + step.reach + 1
-            correlation = correlate(here[:, top:bottom, left:right], there[(slice(None), *box)])
+            correlation = correlate(target[:, top:bottom, left:right], source[(slice(None), *box)])
             peak = _peak(correlation)
             if peak is not None:
                 sources.append((x, y))

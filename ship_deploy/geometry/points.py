@@ -40,5 +40,5 @@ def read_points(path: Path) -> tuple[Points, Points]:
             ) from None
     points = np.array(rows, np.float64).reshape(-1, 4)
     if not np.isfinite(points).all():
-        raise UserError(f"{path}: NaN or infinite numbers in it")
+        raise UserError(f"{path}: contains NaN or infinite numbers")
     return points[:, :2], points[:, 2:]

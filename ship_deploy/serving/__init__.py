@@ -1,4 +1,4 @@
-"""A small web server beside the pipeline: a live page, MJPEG, metrics, health."""
+"""A small web server beside the pipeline: a live page, MJPEG, telemetry, health."""
 
 from ship_deploy.serving.server import Server
 

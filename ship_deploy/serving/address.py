@@ -17,6 +17,6 @@ def parse_address(text: str) -> tuple[str, int]:
     if parsed is None or int(parsed[2]) > 65535:
         raise UserError(
             f"--serve is {text!r}, expected HOST:PORT, such as {LOOPBACK}:8080, or a port for this "
-            "machine only; 0.0.0.0:8080 lets everybody in the network see the cameras"
+            "machine only; 0.0.0.0:8080 shows the cameras to everyone on the network"
         )
     return (parsed[1] or LOOPBACK).strip("[]"), int(parsed[2])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ship_deploy.streams.frame import Result
+from ship_deploy.results import Result
 
 Picture: TypeAlias = Literal["visible", "infrared", "fused"]
 PICTURES: tuple[Picture, ...] = ("visible", "infrared", "fused")

@@ -13,12 +13,11 @@ from socket import MSG_PEEK, SO_SNDBUF, SOL_SOCKET
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from ship_deploy.results import Result, Statistics
 from ship_deploy.serving.address import parse_address
 from ship_deploy.serving.connections import BoundedServer
 from ship_deploy.serving.latest import PICTURES, Latest, Picture, Snapshot
-from ship_deploy.serving.metrics import CONTENT_TYPE, write_metrics
-from ship_deploy.streams.frame import Result
-from ship_deploy.streams.statistics import Statistics
+from ship_deploy.serving.telemetry import CONTENT_TYPE, write_telemetry
 
 PATIENCE = 10.0  # seconds that a viewer may take for a request, or to accept a picture
 LONGEST_WAIT = 5.0  # seconds that an answer waits for a new picture
@@ -47,7 +46,7 @@ class Server:
     Args:
         address: "HOST:PORT", or a port on this machine only.
         statistics: says how the pipeline does; called from any thread.
-        engine: what fuses, as `Fuser.info`.
+        engine: what fuses, as `Fuser.info.as_dict()`.
 
     Raises:
         UserError: the address is none, or cannot be used.
@@ -133,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self._send(HTTPStatus.OK, "application/json", content)
                 case "/metrics":
                     server = self.server_side
-                    text = write_metrics(server.statistics(), server.engine, server.viewers)
+                    text = write_telemetry(server.statistics(), server.engine, server.viewers)
                     self._send(HTTPStatus.OK, CONTENT_TYPE, text.encode())
                 case "/healthz":
                     healthy, about = self.server_side.health()
@@ -161,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         pictures = [snapshot.jpeg(name) for name in PICTURES]
         result = snapshot.result
-        facts = {
+        header = {
             "sequence": snapshot.sequence,
             "time": result.time,
             "fused": result.fused,
@@ -172,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             HTTPStatus.OK,
             "application/octet-stream",
             b"".join(pictures),
-            {"X-Frame": json.dumps(facts)},
+            {"X-Frame": json.dumps(header)},
         )
 
     def _send_picture(self, name: Picture) -> None:

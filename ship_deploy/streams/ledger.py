@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from math import ceil
 
-from ship_deploy.streams.frame import Frame
+from ship_deploy.results import Frame
 from ship_deploy.streams.track import FUSED, Side
 
 RECENT = 512  # results that rates and latencies are taken from

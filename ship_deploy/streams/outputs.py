@@ -10,7 +10,7 @@ import numpy as np
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.images import write_png
-from ship_deploy.streams.frame import Output, Result
+from ship_deploy.results import Output, Result
 
 CODECS = {".mp4": "mp4v", ".mkv": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
 LONGEST_GAP = 2.0  # seconds that one picture stands for; a longer gap is cut short
@@ -34,7 +34,7 @@ class VideoOutput:
 
     def __init__(self, path: Path, rate: float = 25.0) -> None:
         if path.suffix.lower() not in CODECS:
-            raise UserError(f"{path}: videos are written as {', '.join(CODECS)}")
+            raise UserError(f"{path}: expected a video file: {', '.join(CODECS)}")
         if path.is_dir():
             raise UserError(f"{path}: is a folder, expected a video file")
         make_folder(path.parent)
@@ -74,7 +74,7 @@ class VideoOutput:
         self._writer.release()
         self._writer = None
         if not cv2.VideoCapture(str(self._part), cv2.CAP_FFMPEG).read()[0]:
-            raise UserError(f"{self._part}: was not written as it should; is the disk full?")
+            raise UserError(f"{self._part}: the video is incomplete; is the disk full?")
         os.replace(self._part, self._path)
 
     def _open(self, result: Result) -> cv2.VideoWriter:
@@ -83,7 +83,7 @@ class VideoOutput:
         codec = cv2.VideoWriter.fourcc(*CODECS[self._path.suffix.lower()])
         self._writer = cv2.VideoWriter(str(self._part), codec, self._rate, self._size)
         if not self._writer.isOpened():
-            raise UserError(f"{self._path}: cannot write a video of {height}x{width} there")
+            raise UserError(f"{self._path}: cannot write a video of {height}x{width}")
         return self._writer
 
 

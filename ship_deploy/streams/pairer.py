@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ship_deploy.streams.frame import Frame
+from ship_deploy.results import Frame
 from ship_deploy.streams.phase import Phase
 from ship_deploy.streams.track import (
     DUPLICATE,
@@ -22,8 +22,8 @@ Settle: TypeAlias = Callable[[Side, Frame, str], None]
 
 
 @dataclass(frozen=True)
-class Match:
-    """What to make next: a pair, or one frame alone and why."""
+class Pair:
+    """What to fuse next: two frames of one moment; or one frame alone, and why."""
 
     visible: Frame | None
     infrared: Frame | None
@@ -78,7 +78,7 @@ class Pairer:
         self._tracks = {"visible": self._visible, "infrared": self._infrared}
         self._passed = float("-inf")  # time up to which all is decided
         self._paired = now  # when the last pair was given
-        self._out: tuple[Held | None, Held | None] = (None, None)  # the match that is being made
+        self._out: tuple[Held | None, Held | None] = (None, None)  # the pair that is being fused
         self._phase = Phase()
 
     def push(self, side: Side, frame: Frame, moment: float, now: float) -> None:
@@ -114,8 +114,8 @@ class Pairer:
         """Whether a source that is not live should wait before it pushes."""
         return len(self._tracks[side].held) >= self._length
 
-    def take(self, now: float) -> Match | None:
-        """The next match, or None as long as there is none. `done` comes before the next call."""
+    def take(self, now: float) -> Pair | None:
+        """The next pair, or None as long as there is none. `done` comes before the next call."""
         visible, infrared = self._visible.held, self._infrared.held
         behind = False
         while visible and (found := self._partner(visible[0], now)):
@@ -141,7 +141,7 @@ class Pairer:
         return None
 
     def done(self, reason: str) -> None:
-        """Say how the last match went: "" if it was fused, or why not."""
+        """Say how the last pair went: "" if it was fused, or why not."""
         visible, infrared = self._out
         self._out = None, None
         if visible:
@@ -153,7 +153,7 @@ class Pairer:
         self._release()
 
     def close(self) -> None:
-        """Settle whatever is held or being made; `done` has no effect any more."""
+        """Settle whatever is held or being fused; `done` has no effect any more."""
         self.done(STOPPED)
         for held in self._visible.held:
             self._settle("visible", held.frame, STOPPED)
@@ -236,7 +236,7 @@ class Pairer:
             return nearest, ""
         return None, gone or NO_PARTNER
 
-    def _give(self, visible: Held | None, infrared: Held | None, reason: str, now: float) -> Match:
+    def _give(self, visible: Held | None, infrared: Held | None, reason: str, now: float) -> Pair:
         self._out = visible, infrared
         if infrared and not visible:
             self._passed = infrared.time
@@ -245,7 +245,7 @@ class Pairer:
             self._paired = now
             periods = self._visible.period or 0.0, self._infrared.period or 0.0
             self._phase.add(visible.time, infrared.time - visible.time, periods)
-        return Match(
+        return Pair(
             visible.frame if visible else None, infrared.frame if infrared else None, reason
         )
 

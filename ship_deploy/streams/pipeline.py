@@ -7,16 +7,15 @@ from types import TracebackType
 from typing import Literal
 
 from ship_deploy.errors import UserError
-from ship_deploy.streams.frame import Frame, Fuse, Output, Prepare, Result
+from ship_deploy.results import Clock, Frame, Output, Result, SourceStatistics, Statistics
+from ship_deploy.streams.compositor import Compositor, Fuse, Prepare
 from ship_deploy.streams.ledger import Ledger
-from ship_deploy.streams.maker import Maker
 from ship_deploy.streams.outputs import close_all
-from ship_deploy.streams.pairer import Match, Pairer
+from ship_deploy.streams.pairer import Pair, Pairer
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.reader import BACK_OFF, Reader
 from ship_deploy.streams.shared_clock import SharedClock, SharedTimeline
-from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Clock, Source
-from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
 from ship_deploy.streams.timeline import Timeline
 from ship_deploy.streams.track import FUSED, Side
 
@@ -78,11 +77,12 @@ class Pipeline:
     ) -> None:
         if visible.live != infrared.live:
             live, file = (visible, infrared) if visible.live else (infrared, visible)
-            raise UserError(f"{live.name} is live, {file.name} is not; give two cameras or files")
+            what = f"{live.name} is live, {file.name} is not"
+            raise UserError(f"{what}; give two cameras or two files")
         if visible.live and pair_by == "index":
             raise UserError("cameras are paired by time; pairing by index is for files")
         self._live, self._clock, self._start = visible.live, clock, clock()
-        self._maker = Maker(fuse, prepare or Preparation(), clock)
+        self._compositor = Compositor(fuse, prepare or Preparation(), clock)
         self._ledger = Ledger()
         self._pairer = Pairer(
             self._ledger.settle,
@@ -102,7 +102,7 @@ class Pipeline:
         self._readers = {
             side: Reader(
                 source,
-                _Entrance(self, side),
+                _PipelineSink(self, side),
                 deadlines=deadlines,
                 back_off=back_off,
                 clock=clock,
@@ -136,11 +136,11 @@ class Pipeline:
         Raises:
             UserError: a file cannot be read.
         """
-        while match := self._next():
+        while pair := self._next():
             outcome = FAILED
             try:
-                result = self._maker.make(match)
-                outcome = match.reason or (FUSED if result.fused else REFUSED)
+                result = self._compositor.compose(pair)
+                outcome = pair.reason or (FUSED if result.fused else REFUSED)
             finally:
                 with self._changed:
                     self._pairer.done(outcome)
@@ -199,13 +199,13 @@ class Pipeline:
             by_arrival=reader.by_arrival,
         )
 
-    def _next(self) -> Match | None:
+    def _next(self) -> Pair | None:
         with self._changed:
             while not self._stopping:
                 now = self._clock()
-                if match := self._pairer.take(now):
+                if pair := self._pairer.take(now):
                     self._changed.notify_all()  # there is room for a file's next frame
-                    return match
+                    return pair
                 if self._problem:
                     raise self._problem
                 if self._pairer.exhausted:
@@ -249,8 +249,8 @@ def _timelines(shared: SharedClock | None) -> Callable[[], Timeline | SharedTime
     return lambda: timeline
 
 
-class _Entrance:
-    """Where a reader hands its frames in."""
+class _PipelineSink:
+    """What a reader gives its frames to; see `Sink`."""
 
     def __init__(self, pipeline: Pipeline, side: Side) -> None:
         self._pipeline, self._side = pipeline, side

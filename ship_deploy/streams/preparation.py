@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
 from ship_deploy.geometry.calibration import Calibration
-from ship_deploy.streams.frame import Frame
+from ship_deploy.results import Frame
 from ship_deploy.thermal import Thermal
 
 
@@ -40,7 +40,7 @@ class Preparation:
         """
         grey = self._thermal(infrared.image, infrared.time)
         if self._thermal.frozen:
-            raise UserError("the infrared picture stands still; its shutter is closed, or it hangs")
+            raise UserError("the infrared image is frozen: shutter closed (FFC), or camera stalled")
         if self._calibration is not None:
             aligned = self._calibration.align(grey, size or self._calibration.visible_size)
             return np.asarray(aligned, np.uint8)

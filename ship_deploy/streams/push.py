@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.streams.frame import Result
+from ship_deploy.results import Result
 from ship_deploy.streams.reader import BACK_OFF
 from ship_deploy.streams.sources import RATE, without_password
 
@@ -52,9 +52,9 @@ class PushOutput:
         self.name = without_password(address)
         if urlsplit(address).scheme not in CONTAINERS:
             known = ", ".join(f"{scheme}://" for scheme in CONTAINERS)
-            raise UserError(f"{self.name}: no address to send a stream to ({known})")
+            raise UserError(f"{self.name}: not the address of a media server ({known})")
         if not shutil.which("ffmpeg"):
-            raise UserError(f"{self.name}: needs the program ffmpeg, such as Debian's package")
+            raise UserError(f"{self.name}: ffmpeg is not installed: apt install ffmpeg")
         self.sent = 0  # pictures, over all connections
         self._address, self._rate, self._back_off = address, rate, back_off
         self._first = threading.Event()
@@ -137,7 +137,7 @@ class _Encoder:
         until = time.monotonic() + DEADLINE
         while rest and not closed.is_set():
             if time.monotonic() > until:
-                raise TimeoutError(f"took no picture for {DEADLINE:.1f} s")
+                raise TimeoutError(f"accepted no picture for {DEADLINE:.1f} s")
             if select.select([], [self._pipe], [], 0.1)[1]:
                 try:
                     rest = rest[os.write(self._pipe.fileno(), rest) :]

@@ -9,8 +9,7 @@ from math import isfinite
 from typing import Protocol
 
 from ship_deploy.errors import UserError
-from ship_deploy.streams.caller import Caller
-from ship_deploy.streams.frame import Frame
+from ship_deploy.results import Frame
 from ship_deploy.streams.shared_clock import SharedTimeline
 from ship_deploy.streams.sources import (
     OPEN_DEADLINE,
@@ -21,6 +20,7 @@ from ship_deploy.streams.sources import (
     readable,
 )
 from ship_deploy.streams.timeline import Placed, Timeline
+from ship_deploy.streams.worker import Worker
 
 UNREADABLE = "unreadable"
 FILE_DEADLINE = 60.0  # seconds; a disk may have to wake up
@@ -90,8 +90,8 @@ class Reader:
         self._doubt, self._warned = "", float("-inf")
         self._last: float | None = None  # of a file's times
         self._step = 1.0
-        self._caller: Caller | None = None
-        self._left: list[Caller] = []
+        self._worker: Worker | None = None
+        self._left: list[Worker] = []
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._read, name=f"read {source.name}", daemon=True)
 
@@ -102,8 +102,8 @@ class Reader:
     def stop(self) -> None:
         """Stop reading, without waiting for a call that hangs."""
         self._stopping.set()
-        if caller := self._caller:
-            caller.give_up()
+        if worker := self._worker:
+            worker.give_up()
 
     def join(self, timeout: float) -> None:
         """Wait for the end, after `stop`, and for calls to return that do so in time.
@@ -113,8 +113,8 @@ class Reader:
         """
         until = time.monotonic() + timeout
         self._thread.join(timeout)
-        for caller in self._left:
-            caller.join(max(0.0, until - time.monotonic()))
+        for worker in self._left:
+            worker.join(max(0.0, until - time.monotonic()))
 
     def _read(self) -> None:
         problem, pause = None, self._back_off[0]
@@ -140,18 +140,18 @@ class Reader:
 
     def _read_until_it_fails(self) -> Exception | None:
         """Open and read. Returns what went wrong, or None at the end of a file."""
-        self._left = [caller for caller in self._left if caller.alive]
+        self._left = [worker for worker in self._left if worker.alive]
         if len(self._left) >= HANGING:
-            return TimeoutError(f"{len(self._left)} calls hang")
-        self._caller = caller = Caller(f"call {self.source.name}")
+            return TimeoutError(f"{len(self._left)} calls to the camera do not return")
+        self._worker = worker = Worker(f"call {self.source.name}")
         capture: Capture | None = None
         try:
             self.connections += 1
-            capture = caller.call(self.source.open, self._opening)
+            capture = worker.call(self.source.open, self._opening)
             self._timeline = self._make_timeline()
             good = self._clock()
             while not self._stopping.is_set():
-                grabbed, now = caller.call(partial(self._grab, capture), self._deadline)
+                grabbed, now = worker.call(partial(self._grab, capture), self._deadline)
                 if grabbed is None:
                     return ConnectionError("the stream ended") if self.source.live else None
                 image = readable(grabbed[0])
@@ -168,11 +168,11 @@ class Reader:
                     self._sink.refuse(UNREADABLE)
                 self._index += 1
                 if now - good > self._deadline:
-                    return ConnectionError(f"nothing readable for {self._deadline:.1f} s")
+                    return ConnectionError(f"no readable frame for {self._deadline:.1f} s")
             return None
         finally:
-            caller.leave(capture.close if capture else None)
-            self._left.append(caller)
+            worker.leave(capture.close if capture else None)
+            self._left.append(worker)
 
     def _grab(self, capture: Capture) -> tuple[Grabbed | None, float]:
         return capture.read(), self._clock()

@@ -1,11 +1,10 @@
 """Where frames come from: cameras, streams, video files, folders of images."""
 
-import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -14,15 +13,14 @@ from numpy.typing import NDArray
 from ship_deploy.errors import UserError
 from ship_deploy.frames import SMALLEST
 from ship_deploy.images import SUFFIXES, list_images, read_infrared, read_visible
+from ship_deploy.results import Clock
 
 OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
 RATE = 25.0  # frames per second where nothing says it
 GREY_16 = int.from_bytes(b"Y1\0\x10", "little"), int.from_bytes(b"Y16 ", "little")
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it prints is raised or logged here
 
 # An image and its stamp, in seconds on the source's own clock, if it has one.
 Grabbed: TypeAlias = tuple[NDArray[Any] | None, float | None]
-Clock: TypeAlias = Literal["own", "shared"]
 
 
 class Capture(Protocol):

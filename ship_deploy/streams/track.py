@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal, TypeAlias
 
-from ship_deploy.streams.frame import Frame
+from ship_deploy.results import Frame
 
 Side: TypeAlias = Literal["visible", "infrared"]
 
@@ -25,7 +25,7 @@ class Held:
         time: that it is paired by; an infrared frame's is less the offset.
         arrived: seconds.
         fate: what it will be settled as, as far as is known.
-        released: whether it waits for nothing but the end of the match that it is in.
+        released: whether it waits for nothing but the end of the pair that it is in.
     """
 
     frame: Frame

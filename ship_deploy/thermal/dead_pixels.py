@@ -52,7 +52,7 @@ class DeadPixels:
         """
         if image.shape != self._size:
             (height, width), (h, w) = self._size, image.shape
-            raise UserError(f"the dead pixels are those of {height}x{width}, the frame is {h}x{w}")
+            raise UserError(f"the map of dead pixels is {height}x{width}, the frame is {h}x{w}")
         image = image.copy()
         flat = image.reshape(-1)
         flat[self._dead] = np.median(flat[self._around], axis=1).astype(image.dtype)
@@ -83,7 +83,7 @@ def find_dead_pixels(frames: NDArray[Any]) -> NDArray[np.bool_]:
         UserError: too few frames, or so many pixels that something else must be wrong.
     """
     if len(frames) < FEWEST_FRAMES:
-        raise UserError(f"{len(frames)} frames; {FEWEST_FRAMES} or more tell dead pixels from live")
+        raise UserError(f"{len(frames)} frames; dead pixels need at least {FEWEST_FRAMES}")
     spread = np.ptp(frames, axis=0)
     dead: NDArray[np.bool_] = (spread == 0) & (np.median(spread) > 0)
     out = np.empty(frames.shape, np.float32)

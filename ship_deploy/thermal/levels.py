@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.frames import Frames, scale
+from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, scale
 from ship_deploy.thermal.dead_pixels import DeadPixels
 
 NEW_SCENE = 0.5  # of the frame black or white by the old limits: they say nothing of this one
@@ -43,21 +43,19 @@ class Thermal:
     def __init__(
         self,
         *,
-        percentiles: tuple[float, float] = (0.5, 99.5),
+        percentiles: tuple[float, float] = PERCENTILES,
         smoothing: float = 2.0,
         clahe: float | None = None,
         black_hot: bool = False,
         dead: DeadPixels | None = None,
         freeze: float = 0.3,
     ) -> None:
-        low, high = percentiles
-        if not 0 <= low < high <= 100:
-            raise UserError(f"percentiles are {low} and {high}, expected 0 <= lower < upper <= 100")
+        check_percentiles(percentiles)
         if not 0 <= smoothing < math.inf:
             raise UserError(f"smoothing is {smoothing}, expected seconds from 0 up")
         if clahe is not None and not 0 < clahe < math.inf:
             raise UserError(f"clahe is {clahe}, expected a clip limit above 0, such as 2")
-        self._percentiles, self._smoothing, self._freeze = (low, high), smoothing, freeze
+        self._percentiles, self._smoothing, self._freeze = percentiles, smoothing, freeze
         self._clahe = clahe and cv2.createCLAHE(clahe, TILES)
         self._black_hot, self._dead = black_hot, dead
         self._limits: tuple[float, float] | None = None  # become 0 and 255

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import card
 from ship_deploy.errors import UserError
-from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.models import find_model
 
 ROOT = Path(__file__).parents[2]
 FIGURES = ROOT / "benchmarks" / "results" / "quality.json"
@@ -16,7 +16,7 @@ CHECKPOINT = ROOT / "configs" / "ship.safetensors"
 
 def test_the_committed_card_has_todays_digests():
     text = card.CARD.read_text("utf-8")
-    assert card.digest(BUNDLED_MODEL) in text
+    assert card.digest(find_model()) in text
     assert card.digest(CHECKPOINT) in text
 
 

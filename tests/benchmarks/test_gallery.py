@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality import gallery
-from ship_deploy.images import PairOfFiles, write_png
+from ship_deploy.images import FilePair, write_png
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 NASTY = '"><script>document.title = "owned"</script>'
@@ -25,7 +25,7 @@ def scene(tmp_path):
         for path in (f"{name}.png", f"pictures/set/{NASTY[:2]}/{name}.png"):
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             write_png(tmp_path / path, frame)
-        pairs.append(PairOfFiles(name, tmp_path / f"{name}.png", tmp_path / f"{name}.png"))
+        pairs.append(FilePair(name, tmp_path / f"{name}.png", tmp_path / f"{name}.png"))
     record = {
         "convention": "paper",
         "metrics": {"N_abf": {"higher_is_better": False}, "Qabf": {"higher_is_better": True}},

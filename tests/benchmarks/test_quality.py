@@ -150,7 +150,7 @@ def break_one(data: Path, what: str) -> str:
         case "a damaged source":
             path = data / "visible" / "b.png"
             path.write_bytes(path.read_bytes()[:100])
-            return "visible/b.png: the image is cut short"
+            return "visible/b.png: the image is truncated"
         case "a missing partner":
             (data / "infrared" / "b.png").unlink()
             return "infrared/b.*: 0 files instead of one"

@@ -6,12 +6,15 @@ import sys
 import threading
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
-from examples import minimal, ros2_node, threaded
+from examples import minimal, ros2_node, thermal_rig, threaded
 from ship_deploy.errors import UserError
+from ship_deploy.geometry.calibration import Calibration, write_calibration
 from ship_deploy.images import write_png
+from ship_deploy.streams import Thermal
 from tests.ship_deploy.streams.cameras import ScriptedCamera
 
 
@@ -28,6 +31,35 @@ def test_the_minimal_loop(tmp_path, fuser, frames):
 
     (result,) = shown
     assert np.array_equal(result.image, fuser(*frames))
+
+
+def test_a_thermal_rig(tmp_path, frames):
+    """Three frames of two folders; the thermal ones 16 bits, of half the size, and aligned."""
+    visible, infrared = frames
+    counts = cv2.resize(infrared, (48, 32), interpolation=cv2.INTER_AREA).astype(np.uint16) * 20
+    for folder, frame in (("v", visible), ("i", counts + 7000)):
+        (tmp_path / folder).mkdir()
+        for number in range(3):
+            write_png(tmp_path / folder / f"{number}.png", frame)
+    twice = ((2.0, 0.0, 0.5), (0.0, 2.0, 0.5), (0.0, 0.0, 1.0))
+    rig = Calibration(twice, (32, 48), (64, 96), 0.1, 0.2, 12, "points")
+    write_calibration(tmp_path / "rig.json", rig)
+    seen = []
+
+    def fuse(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
+        seen.append(infrared)
+        return average(visible, infrared)
+
+    places = [str(tmp_path / name) for name in ("v", "i", "rig.json", "fused.mkv")]
+    thermal_rig.main(*places, fuse)
+
+    (first, *_) = seen
+    levels = Thermal(percentiles=(1, 99), clahe=2)(counts + 7000, 0.0)
+    assert len(seen) == 3 and np.array_equal(first, rig.align(levels, (64, 96)))
+    video = cv2.VideoCapture(places[-1])
+    pictures = [video.read()[1] for _ in range(3)]
+    assert not video.read()[0]
+    assert all(np.abs(p - average(visible, first)).mean() < 12 for p in np.float64(pictures))
 
 
 def test_the_threaded_pipeline_gives_the_newest_result():

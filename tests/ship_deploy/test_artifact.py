@@ -31,7 +31,7 @@ def test_a_sealed_file_is_onnx_and_says_what_was_put_in(sealed, tmp_path):
     artifact = read_artifact(path)
 
     assert artifact.metadata == {"graph": "frames", "empty": "", "long": "ä" * 300}
-    assert artifact.facts == artifact.metadata
+    assert artifact.properties == artifact.metadata
     assert artifact.content == sealed
     model = onnx.load(path)
     onnx.checker.check_model(model)
@@ -77,7 +77,7 @@ def test_a_cut_model_is_called_one(model, share, tmp_path):
     path = tmp_path / "cut.onnx"
     path.write_bytes(content[: int(len(content) * share)])
 
-    with pytest.raises(UserError, match="cut short"):
+    with pytest.raises(UserError, match="is truncated"):
         Fuser(path)
 
 

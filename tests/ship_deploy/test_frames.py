@@ -43,7 +43,7 @@ def test_shapes_that_can_be_fused(visible, infrared):
         (u8(40, 15, 3), u8(40, 15), "frames are 40x15, the smallest"),
         (u8(20, 30, 4), u8(20, 30), r"visible has shape \(20, 30, 4\)"),
         (u8(20, 30, 3), u8(20, 30, 1, 1), r"infrared has shape \(20, 30, 1, 1\)"),
-        (u8(2, 20, 30, 3), u8(3, 20, 30), "2 visible frames beside 3 infrared ones"),
+        (u8(2, 20, 30, 3), u8(3, 20, 30), "2 visible frames, but 3 infrared ones"),
         (u8(20, 30, 3), u8(3, 20, 30), "visible is 30x3 and infrared 20x30"),
         (u8(0, 20, 30, 3), u8(0, 20, 30), "the batch is empty"),
         (u8(20, 30, 3).astype(np.float32), u8(20, 30), "visible is float32, expected uint8"),

@@ -2,17 +2,19 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ship_deploy import Fuser, UserError
-from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.artifact import VERSION
+from ship_deploy.models import find_model
 from training.scenes import render
 
 needs_bundled_model = pytest.mark.skipif(
-    not BUNDLED_MODEL.exists(), reason="no bundled model in this checkout"
+    not find_model().exists(), reason="no bundled model in this checkout"
 )
 
 
@@ -91,12 +93,26 @@ def test_many_threads_share_one_fuser(fuser):
 
 def test_info_says_what_runs(model):
     info = Fuser(model, backend="onnxruntime", device="cpu", threads=1).info
-    assert info["backend"] == "onnxruntime"
-    assert info["device"] == "cpu"
-    assert info["threads"] == "1"
-    assert info["precision"] == "fp32"
-    assert info["model"] == str(model)
-    assert len(info["digest"]) == 64
+    assert (info.backend, info.device, info.threads) == ("onnxruntime", "cpu", 1)
+    assert (info.precision, info.model) == ("fp32", str(model))
+    assert len(info.digest) == 64
+    assert info.sizes is None and set(info.versions) == {"onnxruntime", "ship-deploy"}
+    with pytest.raises(FrozenInstanceError):
+        info.device = "cuda"
+
+
+def test_info_as_a_dictionary_is_text_without_what_is_not_known(model):
+    info = Fuser(model, device="cpu", threads=1).info
+    versions = {"onnxruntime": info.versions["onnxruntime"], "ship-deploy": VERSION}
+    assert info.as_dict() == {
+        "model": str(model),
+        "precision": "fp32",
+        "digest": info.digest,
+        "backend": "onnxruntime",
+        "device": "cpu",
+        "threads": "1",
+        **versions,
+    }
 
 
 @pytest.mark.parametrize(
@@ -128,7 +144,7 @@ def test_nothing_is_reported(model, tmp_path):
     """ONNX Runtime's telemetry puts the number of its sender and what it will send into HOME."""
     unset = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in unset}
-    code = f"from ship_deploy import Fuser; print(Fuser({str(model)!r}).info['backend'])"
+    code = f"from ship_deploy import Fuser; print(Fuser({str(model)!r}).info.backend)"
     result = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -31,13 +31,13 @@ def test_folders_are_paired_by_name_without_suffix(folders):
 def test_all_names_without_partner_are_listed(folders):
     cv2.imwrite(str(folders[0] / "lone1.png"), np.zeros((20, 20, 3), np.uint8))
     cv2.imwrite(str(folders[1] / "lone2.png"), np.zeros((20, 20), np.uint8))
-    with pytest.raises(UserError, match=r"no partner .*lone2\.png.*lone1\.png"):
+    with pytest.raises(UserError, match=r"no image of the same name .*lone2\.png.*lone1\.png"):
         find_pairs(*folders)
 
 
 def test_two_images_of_one_name(folders):
     cv2.imwrite(str(folders[0] / "a.png"), np.zeros((20, 20, 3), np.uint8))
-    with pytest.raises(UserError, match="two images of one name"):
+    with pytest.raises(UserError, match="two images with the same name"):
         find_pairs(*folders)
 
 
@@ -50,7 +50,7 @@ def test_nothing_there(folders, tmp_path):
     with pytest.raises(UserError, match=r"none: no such file or folder"):
         find_pairs(tmp_path / "none", folders[1])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="no images in it"):
+    with pytest.raises(UserError, match="contains no images"):
         find_pairs(tmp_path / "empty", tmp_path / "empty")
 
 
@@ -61,7 +61,7 @@ def test_a_truncated_image_is_an_error(tmp_path, suffix, share):
     cv2.imwrite(str(path), render(0, 64, 80)[0])
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(UserError, match=r"a\.\w+: (the file is empty|.*cut short|not an image)"):
+    with pytest.raises(UserError, match=r"a\.\w+: (the file is empty|.*is truncated|not an image)"):
         read_visible(path)
 
 
@@ -75,7 +75,7 @@ def test_a_jpeg_with_a_thumbnail_that_is_whole_but_itself_cut(tmp_path):
     path.write_bytes(content)
     assert read_visible(path).shape == (64, 80, 3)
     path.write_bytes(content[:-200])
-    with pytest.raises(UserError, match="cut short"):
+    with pytest.raises(UserError, match="is truncated"):
         read_visible(path)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.report import Pair, write_report
+from ship_deploy.report import Panel, write_report
 
 VISIBLE, INFRARED, FUSED = (0, 0, 200), (90, 90, 90), (200, 60, 0)  # BGR: red, grey, blue
 NASTY = '"><script>document.title = "owned"</script><img src=x onerror="document.title = 1">'
@@ -19,7 +19,7 @@ def flat(colour, size):
 
 def pair(name="pair", size=(60, 80), note=""):
     infrared = np.full(size, INFRARED[0], np.uint8)
-    return Pair(name, flat(VISIBLE, size), infrared, flat(FUSED, size), note)
+    return Panel(name, flat(VISIBLE, size), infrared, flat(FUSED, size), note)
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def open_page(chromium, tmp_path):
     """A function: pairs to an open page, which must not complain or request anything."""
     contexts, problems = [], []
 
-    def open_it(*pairs, facts=None, title="Pairs", **options):
+    def open_it(*pairs, info=None, title="Pairs", **options):
         path = tmp_path / "page.html"
-        write_report(path, pairs, facts or {}, title)
+        write_report(path, pairs, info or {}, title)
         contexts.append(chromium.new_context(viewport={"width": 1000, "height": 900}, **options))
         page = contexts[-1].new_page()
         page.on("console", lambda message: problems.append(message.text))
@@ -135,7 +135,7 @@ def test_buttons_choose_the_left_picture_of_their_own_pair(open_page):
 
 def test_names_are_text(open_page):
     page = open_page(
-        pair(NASTY, note=NASTY), facts={NASTY: NASTY, "cost": "$5 & $name"}, title=NASTY
+        pair(NASTY, note=NASTY), info={NASTY: NASTY, "cost": "$5 & $name"}, title=NASTY
     )
     assert page.title() == NASTY
     assert page.locator("h1").inner_text() == page.locator("h2").inner_text() == NASTY
@@ -157,7 +157,7 @@ def test_without_scripts_and_on_paper_the_pictures_remain(open_page):
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_page_never_scrolls_sideways(open_page, width):
-    page = open_page(pair("name_" * 30, (48, 640)), facts={"digest": "0123456789abcdef" * 8})
+    page = open_page(pair("name_" * 30, (48, 640)), info={"digest": "0123456789abcdef" * 8})
     page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -180,7 +180,7 @@ def test_pairs_are_encoded_as_they_come(tmp_path):
             fresh = np.zeros((16, 16, 3), np.uint8)
             alive.append(weakref.ref(fresh))
             assert sum(ref() is not None for ref in alive) <= 2
-            yield Pair(str(index), fresh, fresh[..., 0], fresh)
+            yield Panel(str(index), fresh, fresh[..., 0], fresh)
             del fresh
 
     write_report(tmp_path / "page.html", pairs(), {}, "t")

@@ -251,7 +251,7 @@ def test_masks_of_one_name_are_refused(pairs, tmp_path):
         assert cv2.imwrite(str(tmp_path / f"a.{suffix}"), image)
     code, _, stderr = command("saliency", tmp_path, "-o", tmp_path / "masks", folder=tmp_path)
     assert code == 1
-    assert "two images of one name" in stderr
+    assert "two images with the same name" in stderr
     assert not (tmp_path / "masks").exists()
 
 

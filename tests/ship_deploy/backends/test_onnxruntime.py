@@ -45,7 +45,7 @@ def test_fp32_stays_fp32_and_the_same_kernels_are_chosen_every_time(model, monke
     monkeypatch.setitem(sys.modules, "onnxruntime", notes)
     info = Fuser(model, device="cuda:1").info
     ((provider, options),) = notes.providers
-    assert provider == CUDA and info["device"] == "cuda:1"
+    assert provider == CUDA and info.device == "cuda:1"
     assert options == {
         "device_id": "1",
         "use_tf32": "0",

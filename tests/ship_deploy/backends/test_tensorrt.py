@@ -39,7 +39,7 @@ def test_on_a_stand_in_for_the_driver(tmp_path):
     compile_ = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library]
     subprocess.run([*compile_, *sources, "-ldl", "-lpthread"], check=True)
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", HERE / "test_lane.py"],
+        [sys.executable, "-m", "pytest", "-q", HERE / "test_execution.py"],
         env={**os.environ, "STAND_IN_DRIVER": str(library)},
         cwd=HERE.parents[2],
         capture_output=True,

@@ -26,14 +26,16 @@ def test_wrong_usage(arguments):
         ["build"],
         ["calibrate"],
         ["find-dead-pixels"],
+        ["models"],
         ["info"],
         ["doctor"],
     ],
 )
 def test_help(command):
-    result = ship_deploy(*command, "--help")
+    result = ship_deploy(*command, "--help", env={**os.environ, "COLUMNS": "80"})
     assert result.returncode == 0
     assert "Usage:" in result.stdout
+    assert "…" not in result.stdout  # nothing is cut
 
 
 def test_debug_shows_where(model, tmp_path):
@@ -49,7 +51,7 @@ def test_an_opencv_that_does_not_load(tmp_path):
     path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     environment = {**os.environ, "COLUMNS": "150", "PYTHONPATH": path}
     refused = ship_deploy("fuse", "a", "b", "-o", "c", env=environment)
-    check_refused(refused, f"error: {reason}; ship-deploy doctor says what is missing\n")
+    check_refused(refused, f"error: {reason}; run ship-deploy doctor to see what is missing\n")
     result = ship_deploy("doctor", env=environment)
     assert result.returncode == 0, result.stderr
     assert f"{reason}; apt install libgl1 libglib2.0-0" in " ".join(result.stdout.split())

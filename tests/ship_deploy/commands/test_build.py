@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.models import find_model
 from tests.ship_deploy.commands.process import WITHOUT_GPU, check_refused, ship_deploy, start
 
 needs_tensorrt_rtx = pytest.mark.skipif(
@@ -31,7 +31,7 @@ def test_an_engine_and_what_it_is(model, tmp_path):
     assert result.stdout.strip() == str(engine)
     assert f"Build {model} (fp32) with tensorrt-rtx " in result.stderr
     assert "for GPUs of compute capability 8.6, 8.9 (no GPU was found here)" in result.stderr
-    assert "for frames of 32x48; 1 to 2 a call" in result.stderr
+    assert "for frames of 32x48; 1 to 2 per call" in result.stderr
     assert " MiB in " in result.stderr
     assert sorted(p.name for p in engine.parent.iterdir()) == ["small.engine", "small.engine.json"]
 
@@ -59,7 +59,7 @@ def test_an_engine_and_what_it_is(model, tmp_path):
         (["--batch", "0"], "--batch is 0"),
         (["--flavour", "magic"], "unknown flavour 'magic'"),
         (["--compute-capability", "1.0", *RTX], "--compute-capability is '1.0', tensorrt-rtx "),
-        (["--timing-cache", "times", *RTX], "--timing-cache: tensorrt-rtx times no kernels"),
+        (["--timing-cache", "times", *RTX], "--timing-cache: tensorrt-rtx uses none"),
         (["--workspace", "0", *RTX], "--workspace is 0"),
         (["-o", "/dev/null/new.engine", *RTX], "/dev/null: cannot write there"),
         (["-o", ".", *RTX], ".: is a folder; give a file for the engine"),
@@ -86,7 +86,7 @@ def test_a_build_with_what_is_not_installed(model, tmp_path):
 @needs_tensorrt_rtx
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_leaves_nothing(tmp_path, number):
-    process = start("build", BUNDLED_MODEL, "-o", tmp_path / "ship.engine", *RTX, env=WITHOUT_GPU)
+    process = start("build", find_model(), "-o", tmp_path / "ship.engine", *RTX, env=WITHOUT_GPU)
     while "for frames of" not in process.stderr.readline():
         assert process.poll() is None
     time.sleep(1)  # into the build, which takes several

@@ -52,7 +52,7 @@ def test_says_that_four_points_prove_nothing(pair, tmp_path, capsys):
     corner = PLACES[[0, 4, 5, 3]] / 2
     calibrate_files(*pair, tmp_path / "c.json", points=write_points(tmp_path / "p.csv", corner))
     said = capsys.readouterr().err
-    assert "Four points always fit" in said and "a guess" in said
+    assert "Four points always fit" in said and "extrapolated" in said
 
 
 def test_a_wrong_click_is_named_and_nothing_is_written(pair, tmp_path):
@@ -104,7 +104,7 @@ def test_points_outside_the_frame(pair, tmp_path):
 
 @pytest.mark.parametrize("output", ["c.txt", "."])
 def test_an_output_that_is_no_calibration(pair, tmp_path, output):
-    with pytest.raises(UserError, match=r"calibrations are written as \.json"):
+    with pytest.raises(UserError, match=r"expected a \.json file"):
         calibrate_files(*pair, tmp_path / output)
 
 
@@ -113,7 +113,7 @@ def test_pairs_of_two_sizes(pair, tmp_path):
         (tmp_path / side).mkdir()
         (tmp_path / side / "a.png").write_bytes(path.read_bytes())
         write_png(tmp_path / side / "b.png", np.zeros((50, 50), np.uint8))
-    with pytest.raises(UserError, match=r"b\.png: 50x50, those before it were 96x128"):
+    with pytest.raises(UserError, match=r"b\.png: 50x50, the images before it are 96x128"):
         calibrate_files(tmp_path / "visible", tmp_path / "infrared", tmp_path / "c.json")
 
 
@@ -126,7 +126,7 @@ def write_rig(path, infrared=INFRARED):
 def test_fuse_applies_it(pair, model, fuser, tmp_path):
     options = {"model": model, "device": "cpu", "threads": 1, "percentiles": (0.0, 100.0)}
     rig, output = write_rig(tmp_path / "c.json"), tmp_path / "fused.png"
-    fuse_files(*pair, output, tmp_path / "page.html", rig, **options)
+    fuse_files(*pair, output, report=tmp_path / "page.html", calibration=rig, **options)
     counts = cv2.imread(str(pair[1]), cv2.IMREAD_UNCHANGED)
     grey = np.rint((counts - counts.min()) * (255 / np.ptp(counts))).astype(np.uint8)
     aligned = cv2.warpPerspective(grey, MATRIX, VISIBLE[::-1])
@@ -137,5 +137,5 @@ def test_fuse_applies_it(pair, model, fuser, tmp_path):
 def test_fuse_refuses_a_calibration_of_another_camera(pair, model, tmp_path):
     rig, output = write_rig(tmp_path / "c.json", (50, 64)), tmp_path / "out"
     with pytest.raises(UserError, match=r"v\.png and .*i\.png: the calibration is for infrared"):
-        fuse_files(*pair, output, None, rig, model=model, percentiles=(0.5, 99.5))
+        fuse_files(*pair, output, calibration=rig, model=model)
     assert not output.exists()

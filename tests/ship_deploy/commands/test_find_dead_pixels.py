@@ -39,9 +39,9 @@ def test_a_folder_of_frames_into_a_map(tmp_path, frames, capsys):
     ("folder", "output", "message"),
     [
         ("none", "dead.png", "none: no such folder"),
-        (".", "new/dead.png", "no images in it"),
-        ("frames", "dead.jpg", r"dead\.jpg: maps are written as \.png"),
-        ("frames", "frames/dead.png", "would be one of the images"),
+        (".", "new/dead.png", "contains no images"),
+        ("frames", "dead.jpg", r"dead\.jpg: expected a \.png file"),
+        ("frames", "frames/dead.png", "would become one of the images"),
         ("frames", "dead.png", "the images are of different sizes"),
     ],
 )

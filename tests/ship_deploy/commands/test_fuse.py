@@ -16,14 +16,6 @@ from tests.ship_deploy.commands.process import check_refused, ship_deploy, start
 from training.scenes import render
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> tuple[Path, Path]:
-    visible, infrared = render(0, 48, 64)
-    write_png(tmp_path / "v.png", visible)
-    write_png(tmp_path / "i.png", infrared)
-    return tmp_path / "v.png", tmp_path / "i.png"
-
-
 def make_folders(folder: Path, count: int) -> tuple[Path, Path]:
     folders = folder / "visible", folder / "infrared"
     scenes = [render(seed, 48, 64) for seed in range(min(count, 3))]
@@ -91,7 +83,7 @@ def damage(kind: str, path: Path) -> None:
     [
         ("missing", "no such file"),
         ("empty", "the file is empty"),
-        ("truncated", "cut short"),
+        ("truncated", "truncated"),
         ("text", "not an image"),
         ("1x1", "1x1"),
         ("40x64", "40x64"),
@@ -136,7 +128,7 @@ def test_one_bad_pair_in_a_folder_stops_before_anything_is_written(model, tmp_pa
     folders = make_folders(tmp_path, 3)
     damage("truncated", folders[0] / "002.png")
     result = ship_deploy("fuse", *folders, "-o", tmp_path / "out", "--model", model)
-    check_refused(result, "002.png: the image is cut short")
+    check_refused(result, "002.png: the image is truncated")
     assert not (tmp_path / "out").exists()
 
 
@@ -145,7 +137,7 @@ def test_names_without_partner_are_all_named(model, tmp_path):
     (visible / "000.png").rename(visible / "left.png")
     (infrared / "002.png").unlink()
     result = ship_deploy("fuse", visible, infrared, "-o", tmp_path / "out", "--model", model)
-    check_refused(result, "no partner of the same name for")
+    check_refused(result, "no image of the same name in the other folder for")
     assert all(name in result.stderr for name in ("000.png", "002.png", "left.png"))
 
 

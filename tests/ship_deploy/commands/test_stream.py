@@ -16,9 +16,9 @@ import pytest
 from ship_deploy.commands import stream as command
 from ship_deploy.errors import UserError
 from ship_deploy.frames import stretch
-from ship_deploy.fuser import BUNDLED_MODEL
 from ship_deploy.geometry.calibration import Calibration, write_calibration
 from ship_deploy.images import write_png
+from ship_deploy.models import find_model
 from ship_deploy.thermal import DeadPixels
 from tests.ship_deploy.streams.media_server import MediaServer, needs_ffmpeg
 from tests.ship_deploy.streams.mjpeg_server import MjpegServer
@@ -106,7 +106,7 @@ def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model
     output = tmp_path / "fused.avi"
     size = (400, 512) if slow else (64, 96)
     visible, infrared = np.full((*size, 3), 90, np.uint8), np.full(size, 160, np.uint8)
-    network = BUNDLED_MODEL if slow else model
+    network = find_model() if slow else model
     with MjpegServer(visible) as v, MjpegServer(infrared) as i:
         options = ("-o", output, "--model", network, "--device", "cpu", "--threads", 1)
         process = start(v.address, i.address, *options)
@@ -202,11 +202,15 @@ def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
     ("words", "options", "message"),
     [
         (("v.avi", "i.avi"), {"serve": "host"}, "--serve is 'host', expected HOST:PORT"),
-        (("v.avi", "i.avi"), {"push": "ftp://host"}, "ftp://host: no address to send a stream to"),
-        (("v.avi", "i.avi"), {"levels": {"smoothing": -1.0}}, "smoothing is -1.0"),
+        (
+            ("v.avi", "i.avi"),
+            {"push": "ftp://host"},
+            "ftp://host: not the address of a media server",
+        ),
+        (("v.avi", "i.avi"), {"smoothing": -1.0}, "smoothing is -1.0"),
         (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
         (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),
-        (("v.avi", "0"), {}, "give two cameras or files"),
+        (("v.avi", "0"), {}, "give two cameras or two files"),
         (("v.avi", "i.avi"), {"output": "v.avi"}, "would overwrite an input"),
         (("v.avi", "i.avi"), {"output": "o.gif"}, "o.gif: expected a folder, or a video"),
         (("0", "1"), {"pair_by": "index"}, "cameras are paired by time"),
@@ -217,16 +221,13 @@ def test_mistakes_are_told_and_nothing_is_written(words, options, message, tmp_p
     monkeypatch.chdir(tmp_path)
     for name in ("v.avi", "i.avi"):
         (tmp_path / name).touch()
-    defaults = {"pair_by": "time", "offset": 0.0, "rate": None, "levels": {}}
-    defaults |= {"output": None, "calibration": None, "dead_pixels": None}
-    defaults |= {"push": None, "serve": None}
     paths = {
         key: Path(value) if isinstance(value, str) and "." in value else value
         for key, value in options.items()
     }
 
     with pytest.raises(UserError, match=message):
-        command.stream(*words, **{**defaults, **paths})
+        command.stream(*words, **paths)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["i.avi", "v.avi"]
 
 

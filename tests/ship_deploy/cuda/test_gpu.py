@@ -22,7 +22,7 @@ def fake_runtime(monkeypatch, status: int, count: int, name: bytes = b"A board")
 def test_a_gpu_and_its_driver(monkeypatch):
     fake_runtime(monkeypatch, 0, 2, b"NVIDIA RTX A2000\0\0")
     assert find_gpu(1) == Gpu("NVIDIA RTX A2000", "8.6", "12.8")
-    with pytest.raises(UserError, match="there is no GPU 2; CUDA counts 2, from 0"):
+    with pytest.raises(UserError, match="there is no GPU 2; CUDA finds 2, numbered from 0"):
         find_gpu(2)
 
 

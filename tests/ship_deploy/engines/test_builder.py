@@ -19,7 +19,7 @@ from ship_deploy.engines.builder import build_engine
 from ship_deploy.engines.flavour import Flavour, load
 from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import make_recipe
-from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.models import find_model
 
 trt = pytest.importorskip("tensorrt_rtx", reason="needs tensorrt-rtx, of the group test")
 BOARD = Gpu("A board", "8.6", "13.0")
@@ -144,14 +144,14 @@ def test_the_bundled_model_has_no_node_that_tensorrt_rtx_lacks():
     real = load("tensorrt-rtx")
     network = trt.Builder(real.logger).create_network(0)
     parser = trt.OnnxParser(network, real.logger)
-    supported = parser.supports_model_v2(BUNDLED_MODEL.read_bytes())
+    supported = parser.supports_model_v2(find_model().read_bytes())
     lacking = [parser.get_subgraph_nodes(i) for i in range(parser.num_subgraphs)]
     assert supported, [parser.get_error(i).desc() for i in range(parser.num_errors)]
     assert len(lacking) == 1  # the whole graph
 
 
 def test_the_bundled_model_builds_for_any_size():
-    artifact = read_artifact(BUNDLED_MODEL)
+    artifact = read_artifact(find_model())
     built = build_engine(artifact, recipe_for(artifact))
     assert len(built.engine) > len(artifact.content)
 
@@ -252,7 +252,7 @@ def test_the_way_of_tensorrt_with_the_other_module(fixed_model, monkeypatch):
 def test_tensorrt_needs_a_gpu(model):
     tensorrt = replace(load("tensorrt-rtx"), name="tensorrt", targets=False)
     artifact = read_artifact(model)
-    with pytest.raises(UserError, match="only on the GPU that it builds for: no GPU in this test"):
+    with pytest.raises(UserError, match="needs the GPU that it builds for: no GPU in this test"):
         make_recipe(artifact, tensorrt, choose_profile("any"))
     with pytest.raises(UserError, match="--compute-capability is for tensorrt-rtx"):
         make_recipe(artifact, tensorrt, choose_profile("any"), ["8.6"])

@@ -176,10 +176,10 @@ def test_what_is_no_passport(engine, content, message):
     ("edit", "message"),
     [
         ({"format": 2}, "the passport's format is 2, expected 1"),
-        ({"more": 1}, "lacks fields, or has others"),
-        ({"profile": {"min": [1, 2]}}, "lacks fields, or has others"),
-        ({"engine": []}, "lacks fields, or has others"),
-        ({"gpu": {"name": "x"}}, "lacks fields, or has others"),
+        ({"more": 1}, "has missing or unknown fields"),
+        ({"profile": {"min": [1, 2]}}, "has missing or unknown fields"),
+        ({"engine": []}, "has missing or unknown fields"),
+        ({"gpu": {"name": "x"}}, "has missing or unknown fields"),
     ],
 )
 def test_a_passport_of_another_kind(engine, edit, message):

@@ -7,14 +7,14 @@ from ship_deploy.engines.profile import Profile, choose_profile
 def test_a_model_of_one_size_needs_no_sizes():
     profile = choose_profile("480x640")
     assert profile == Profile((1, 480, 640), (1, 480, 640), (1, 480, 640))
-    assert str(profile) == "frames of 480x640; one a call"
+    assert str(profile) == "frames of 480x640; one per call"
     assert choose_profile("480x640", "480x640", "480x640", "480x640") == profile
 
 
 def test_defaults_of_a_model_of_any_size():
     profile = choose_profile("any")
     assert profile == Profile((1, 16, 16), (1, 480, 640), (1, 1080, 1920))
-    assert str(profile) == "frames of 16x16 to 1080x1920, tuned for 480x640; one a call"
+    assert str(profile) == "frames of 16x16 to 1080x1920, tuned for 480x640; one per call"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_it_is_tuned_for_the_usual_size_within_the_limits(low, high, usual):
 def test_a_batch_is_at_most_that_large():
     profile = choose_profile("any", "32x48", "64x80", "96x128", batch=4)
     assert profile.shapes == ((1, 32, 48), (4, 64, 80), (4, 96, 128))
-    assert str(profile).endswith("1 to 4 a call")
+    assert str(profile).endswith("1 to 4 per call")
 
 
 def test_its_arguments_make_it_again():

@@ -52,13 +52,13 @@ def test_frames_of_another_size_are_refused(calibration, infrared, visible, mess
 
 
 def replace(key, value):
-    return lambda facts: facts.update({key: value})
+    return lambda fields: fields.update({key: value})
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda facts: facts.pop("rms"), '"rms" is not a number'),
+        (lambda fields: fields.pop("rms"), '"rms" is not a number'),
         (replace("format", "other"), '"format" is not "ship-deploy calibration 1"'),
         (replace("homography", [[1, 2, 3]]), '"homography" is not three rows of three numbers'),
         (replace("homography", [[1, 0, 0], [0, 1, 0], [0, 0, "1"]]), "three rows"),
@@ -76,9 +76,9 @@ def replace(key, value):
 def test_a_damaged_file_is_refused_in_one_line(calibration, tmp_path, damage, message):
     path = tmp_path / "c.json"
     write_calibration(path, calibration)
-    facts = json.loads(path.read_text())
-    damage(facts)
-    path.write_text(json.dumps(facts))
+    fields = json.loads(path.read_text())
+    damage(fields)
+    path.write_text(json.dumps(fields))
     with pytest.raises(UserError, match=f"c.json: not a calibration .*{message}"):
         read_calibration(path)
 

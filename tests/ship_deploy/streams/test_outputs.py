@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ship_deploy.errors import UserError
+from ship_deploy.results import Result
 from ship_deploy.streams import ImageOutput, VideoOutput
-from ship_deploy.streams.frame import Result
 from ship_deploy.streams.outputs import close_all
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ship_deploy.streams.frame import Frame
+from ship_deploy.results import Frame
 from ship_deploy.streams.pairer import Pairer
 
 IMAGE = np.zeros((1, 1), np.uint8)

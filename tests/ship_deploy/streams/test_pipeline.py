@@ -9,8 +9,8 @@ import pytest
 
 from ship_deploy.errors import UserError
 from ship_deploy.images import write_png
+from ship_deploy.results import Result
 from ship_deploy.streams import Callback, ImageFolder, Pipeline, VideoFile, find_source
-from ship_deploy.streams.frame import Result
 from tests.ship_deploy.streams.cameras import ScriptedCamera
 from tests.ship_deploy.streams.mjpeg_server import MjpegServer
 
@@ -219,7 +219,7 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
 
 
 def test_a_camera_and_a_file_do_not_go_together(tmp_path):
-    with pytest.raises(UserError, match="give two cameras or files"):
+    with pytest.raises(UserError, match="give two cameras or two files"):
         Pipeline(find_source("0"), folders(tmp_path, [1], [1])[1], average)
     with pytest.raises(UserError, match="by time"):
         Pipeline(find_source("0"), find_source("1"), average, pair_by="index")

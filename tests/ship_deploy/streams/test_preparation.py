@@ -45,6 +45,6 @@ def test_a_picture_that_stands_still_is_not_fused():
     prepare = Preparation(Thermal(freeze=0.3))
     prepare(frame(time=0.0), None)
     prepare(frame(time=0.2), None)
-    with pytest.raises(UserError, match="stands still"):
+    with pytest.raises(UserError, match="is frozen"):
         prepare(frame(time=0.4), None)
     prepare(frame(COUNTS + 1, time=0.5), None)

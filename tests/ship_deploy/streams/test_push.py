@@ -136,17 +136,17 @@ def test_a_server_that_hangs_is_left(monkeypatch, caplog):
     with socket.create_server(("127.0.0.1", 0)) as server:
         output = PushOutput(f"rtsp://127.0.0.1:{server.getsockname()[1]}/x", 100, back_off=QUICK)
         output.write(result(0, 480, 640))
-        wait_for(lambda: caplog.text.count("took no picture for 0.3 s") > 1)
+        wait_for(lambda: caplog.text.count("accepted no picture for 0.3 s") > 1)
         output.close()
 
 
 def test_what_is_no_address_is_refused(monkeypatch):
     for address in ("fused.mp4", "ftp://user:secret@host/x"):
-        with pytest.raises(UserError, match="no address to send a stream to") as refused:
+        with pytest.raises(UserError, match="not the address of a media server") as refused:
             PushOutput(address)
         assert "secret" not in str(refused.value)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="needs the program ffmpeg"):
+    with pytest.raises(UserError, match="ffmpeg is not installed"):
         PushOutput("rtsp://127.0.0.1/x")
 
 

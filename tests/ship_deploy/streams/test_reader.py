@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ship_deploy.errors import UserError
-from ship_deploy.streams.caller import Caller
-from ship_deploy.streams.frame import Frame
+from ship_deploy.results import Frame
 from ship_deploy.streams.reader import Reader
+from ship_deploy.streams.worker import Worker
 from tests.ship_deploy.streams.cameras import ScriptedCamera
 
 IMAGE = np.zeros((16, 16), np.uint8)
@@ -135,15 +135,15 @@ def test_calls_that_never_return_are_left_but_not_piled_up(caplog):
 
     assert camera.happened["hang"] == 2  # then it waits for one of them to come back
     assert threading.active_count() - before == 3
-    assert "2 calls hang" in caplog.text
+    assert "2 calls to the camera do not return" in caplog.text
     camera.script.clear()
     camera.released.set()
     while not isinstance(sink.events.get(timeout=20), Frame):
         pass  # it heals once they have come back
     reader.stop()
     reader.join(20)
-    for caller in reader._left:
-        caller._thread.join(20)
+    for worker in reader._left:
+        worker._thread.join(20)
     assert camera.open_captures == 0  # what was left has been closed
 
 
@@ -168,24 +168,24 @@ def test_stopping_does_not_wait_for_a_call():
 
 
 def test_a_call_gives_what_the_function_gives():
-    caller = Caller("test")
+    worker = Worker("test")
 
-    assert caller.call(lambda: 3, 20) == 3
+    assert worker.call(lambda: 3, 20) == 3
     with pytest.raises(KeyError):
-        caller.call(lambda: {}["x"], 20)
+        worker.call(lambda: {}["x"], 20)
     done = threading.Event()
-    caller.leave(done.set)
+    worker.leave(done.set)
     assert done.wait(20)
-    caller._thread.join(20)
-    assert not caller.alive
+    worker._thread.join(20)
+    assert not worker.alive
 
 
 def test_a_late_answer_is_not_taken_for_another():
-    caller, go = Caller("test"), threading.Event()
+    worker, go = Worker("test"), threading.Event()
     with pytest.raises(TimeoutError):
-        caller.call(go.wait, 0.01)
+        worker.call(go.wait, 0.01)
     closed = threading.Event()
-    caller.leave(closed.set)
+    worker.leave(closed.set)
     assert not closed.is_set()
     go.set()
     assert closed.wait(20)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ship_deploy.results import Frame
 from ship_deploy.streams import Pipeline
-from ship_deploy.streams.frame import Frame
 from ship_deploy.streams.pairer import Pairer
 from ship_deploy.streams.shared_clock import DELAY, SharedClock, SharedTimeline
 

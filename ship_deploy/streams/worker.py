@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Caller:
+class Worker:
     """A thread that makes calls for another one, which can stop waiting.
 
     No thread can be ended from outside. One that hangs in a driver is left to itself: it ends

@@ -1,23 +1,29 @@
-"""From a match to a result: the only place where pixels are touched."""
+"""From a pair of frames to a result: the only place where pixels are touched."""
 
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.streams.frame import Frame, Fuse, Prepare, Result
-from ship_deploy.streams.pairer import Match
+from ship_deploy.results import Frame, Result
+from ship_deploy.streams.pairer import Pair
+
+# An infrared frame and the visible one's (height, width), None before the first -> aligned uint8
+# (H, W) of that size. Called once a frame, in order, from the pipeline's thread.
+Prepare: TypeAlias = Callable[[Frame, tuple[int, int] | None], NDArray[np.uint8]]
+# Visible uint8 (H, W, 3) and infrared uint8 (H, W) -> fused uint8 (H, W, 3), as `Fuser`.
+Fuse: TypeAlias = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.uint8]]
 
 _log = logging.getLogger("ship_deploy.streams")
 
 
-class Maker:
+class Compositor:
     """Prepares, fuses, or shows one frame alone.
 
     An infrared frame that is fused several times is prepared once.
@@ -30,18 +36,18 @@ class Maker:
         self._ready: tuple[Frame, tuple[int, int] | None, Frame] | None = None
         self._said = ""
 
-    def make(self, match: Match) -> Result:
-        """The result of a match.
+    def compose(self, pair: Pair) -> Result:
+        """The result of a pair, or of one frame alone.
 
         A UserError or an OpenCV error of `prepare` or `fuse` makes a result with one frame alone.
         """
-        visible = None if match.visible is None else _colour(match.visible.image)
+        visible = None if pair.visible is None else _colour(pair.visible.image)
         if visible is not None:
             self._size = visible.shape[:2]
-        image, infrared, reason = visible, None, match.reason
+        image, infrared, reason = visible, None, pair.reason
         try:
-            if match.infrared is not None:
-                infrared = self._prepare_once(match.infrared)
+            if pair.infrared is not None:
+                infrared = self._prepare_once(pair.infrared)
                 if visible is None:
                     image = _colour(infrared.image)
                 else:
@@ -52,10 +58,10 @@ class Maker:
         self._say(reason)
         if image is None:  # an infrared frame alone that could not be prepared
             image = np.zeros((*(self._size or (480, 640)), 3), np.uint8)
-        frame = match.visible or match.infrared
+        frame = pair.visible or pair.infrared
         assert frame is not None
         return Result(
-            image, match.visible, infrared, reason == "", reason, frame.time, self._clock()
+            image, pair.visible, infrared, reason == "", reason, frame.time, self._clock()
         )
 
     def _prepare_once(self, frame: Frame) -> Frame:

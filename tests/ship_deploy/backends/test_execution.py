@@ -85,12 +85,12 @@ def test_a_size_seen_again_replays_a_graph(gpu_fuser, flavour):
     before = stand_in.driver.stand_in_launches()
     for pair in pairs((64, 96), (64, 96), (64, 96), (48, 64)):
         gpu_fuser(*pair)
-    captures = flavour.name == "tensorrt" and gpu_fuser.info["cuda"] == "cuda-python"
+    captures = flavour.name == "tensorrt" and gpu_fuser.info.cuda == "cuda-python"
     assert stand_in.driver.stand_in_launches() - before == (2 if captures else 0)
     expected = "captured" if captures else "by TensorRT-RTX"
     if flavour.name == "tensorrt" and not captures:
         expected = "off (pycuda has none)"
-    assert gpu_fuser.info["graphs"] == expected
+    assert gpu_fuser.info.graphs == expected
 
 
 def test_map_keeps_two_frames_under_way_and_their_order(gpu_fuser, fuser):
@@ -123,7 +123,7 @@ def test_what_is_under_way_comes_before_an_error(gpu_fuser, fuser):
         next(results)
 
 
-def test_a_map_that_is_left_gives_its_lanes_back(gpu_fuser):
+def test_a_map_that_is_left_gives_its_executions_back(gpu_fuser):
     frames = pairs(*[(48, 64)] * 4)
     for _ in range(3):
         results = gpu_fuser.map(iter(frames))
@@ -233,17 +233,17 @@ def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):
     gpu_fuser = Fuser(engine)
     visible, infrared = render(0, 64, 96)
     for frames, message in (
-        ((Array(visible), infrared), "one frame is on the GPU and one is not"),
+        ((Array(visible), infrared), "one frame is on the GPU and the other is not"),
         ((Array(visible.astype(np.float32)), Array(infrared)), "visible is float32 on the GPU"),
         ((Array(visible[:, ::2]), Array(infrared)), "visible is not contiguous"),
-        ((Array(visible), Array(infrared[:48])), r"shape \(64, 96, 3\) beside infrared \(48, 96"),
+        ((Array(visible), Array(infrared[:48])), r"shape \(64, 96, 3\) and infrared \(48, 96"),
     ):
         with pytest.raises(UserError, match=message):
             gpu_fuser(*frames)
     with pytest.raises(UserError, match="onnxruntime takes numpy arrays"):
         fuser(Array(visible), Array(infrared))
     strange = type("Strange", (Array,), {"__module__": "strange.things"})
-    with pytest.raises(UserError, match="arrays of strange cannot be made here"):
+    with pytest.raises(UserError, match="arrays of strange are not supported"):
         gpu_fuser(strange(visible), strange(infrared))
 
 
@@ -251,7 +251,7 @@ def test_what_cannot_be(engine):
     for options, message in (
         ({"backend": "onnxruntime"}, "an engine runs in TensorRT, not in ONNX Runtime"),
         ({"device": "cpu"}, "device is 'cpu'; TensorRT takes auto, cuda or cuda:N"),
-        ({"threads": 2}, "threads is for the processor"),
+        ({"threads": 2}, "threads is for the CPU"),
         ({"cuda": "cupy"}, "unknown cuda 'cupy', expected one of: cuda-python, pycuda"),
     ):
         with pytest.raises(UserError, match=message):

@@ -1,14 +1,14 @@
-"""What Prometheus reads."""
+"""How a pipeline does, in the text format of Prometheus."""
 
 from collections.abc import Iterator, Mapping
 
-from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.results import SourceStatistics, Statistics
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[dict[str, str], float | None]  # labels, value
 
 
-def write_metrics(statistics: Statistics, engine: Mapping[str, str], viewers: int) -> str:
+def write_telemetry(statistics: Statistics, engine: Mapping[str, str], viewers: int) -> str:
     """The text that Prometheus scrapes; what is not known is left out."""
     return "".join(_families(statistics, engine, viewers))
 

@@ -1,4 +1,4 @@
-"""One frame's way through the GPU: up, through the engine, down."""
+"""One frame through an engine: copied to the GPU, fused there, copied back."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ INPUTS, OUTPUT = ("visible", "infrared"), "fused"
 Size = tuple[int, int]  # height, width
 
 
-class Lane:
+class Execution:
     """An execution context of an engine with its stream and its buffers, for one frame at a time.
 
     Everything is asynchronous until `finish`. To be used inside `with cuda.active():`.

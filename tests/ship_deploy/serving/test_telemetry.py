@@ -1,7 +1,7 @@
 import re
 from dataclasses import replace
 
-from ship_deploy.serving.metrics import write_metrics
+from ship_deploy.serving.telemetry import write_telemetry
 
 from .conftest import ENGINE, STATISTICS
 
@@ -12,7 +12,7 @@ LINE = re.compile(rf"# HELP {NAME} .+|# TYPE {NAME} (?:counter|gauge)|{NAME}(?:{
 
 
 def test_every_line_is_of_the_format_and_every_family_is_declared_once():
-    text = write_metrics(STATISTICS, {**ENGINE, "odd-key": 'a "b"\\\nc'}, 3)
+    text = write_telemetry(STATISTICS, {**ENGINE, "odd-key": 'a "b"\\\nc'}, 3)
     assert text.endswith("\n")
     lines = text.splitlines()
     assert all(LINE.fullmatch(line) for line in lines), lines
@@ -22,7 +22,7 @@ def test_every_line_is_of_the_format_and_every_family_is_declared_once():
 
 
 def test_the_figures():
-    lines = write_metrics(STATISTICS, ENGINE, 3).splitlines()
+    lines = write_telemetry(STATISTICS, ENGINE, 3).splitlines()
     for line in (
         'ship_deploy_frames_received_total{source="visible"} 12345',
         'ship_deploy_frames_dropped_total{source="visible",reason="overrun"} 345',
@@ -38,7 +38,7 @@ def test_the_figures():
 
 
 def test_what_is_not_known_has_no_sample():
-    text = write_metrics(replace(STATISTICS, latency_p50=None), ENGINE, 0)
+    text = write_telemetry(replace(STATISTICS, latency_p50=None), ENGINE, 0)
     assert "\nship_deploy_latency_median_seconds " not in text
     assert "\nship_deploy_drift_seconds_per_second " not in text
     assert "\nship_deploy_offset_seconds -0.006\n" in text

@@ -1,0 +1,41 @@
+"""`ship-deploy models`: the bundled models."""
+
+import json
+from dataclasses import asdict
+
+from rich.table import Table
+
+from ship_deploy import console
+from ship_deploy.models import CATALOGUE, Model
+
+SIZE, DATA, METRICS = "480x640", "TNO", ("VIF", "Qabf", "N_abf")  # of the table; JSON has all
+
+
+def list_models(as_json: bool) -> None:
+    """Print a table to choose by, or everything as JSON."""
+    if as_json:
+        print(json.dumps([asdict(model) for model in CATALOGUE.values()], indent=2))
+        return
+    table = Table(title="Bundled models; the first is the default", title_justify="left")
+    for heading in ("name", "network", f"{SIZE} on a CPU", *METRICS):
+        table.add_column(heading, overflow="fold")
+    for model in CATALOGUE.values():
+        network = f"{model.network}, {model.precision}"
+        table.add_row(model.name, network, _seconds(model), *_means(model))
+    console.OUT.print(table)
+    for model in CATALOGUE.values():
+        print(f"{model.name}: {model.purpose}\n  trained on: {model.data}")
+        if model.speed:
+            print(f"  speed: median time of a frame; {model.speed.measured}")
+        if model.quality:
+            print(f"  quality: mean over {DATA}; {model.quality.measured}")
+
+
+def _seconds(model: Model) -> str:
+    found = model.speed and model.speed.seconds.get(SIZE)
+    return f"{found:.3g} s" if found else "not measured"
+
+
+def _means(model: Model) -> list[str]:
+    means = model.quality.means.get(DATA, {}) if model.quality else {}
+    return [f"{means[name]:.3g}" if name in means else "-" for name in METRICS]
