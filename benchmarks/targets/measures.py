@@ -1,0 +1,193 @@
+"""Targets kept, detail kept, invented gradients and colour kept, of one fused picture.
+
+Pictures are uint8, (H, W) luminance of one size unless stated otherwise. A box is x, y, width and
+height in pixels, within the picture. All measures are defined by this project.
+"""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ship_deploy.frames import Frames
+
+Box = tuple[int, int, int, int]
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float32]
+
+LOST = 0.35  # a target is lost if less than this share of its contrast is kept
+STRONGEST = 95  # percentile: what a target's strongest pixels do, whatever single ones do
+DEVIATIONS = 2  # of the ring; contrast beyond them stands out
+DETAIL = 3  # pixels, sigma: detail is what a Gaussian takes away
+FINE, COARSE = 1, 8  # pixels, sigmas at which gradients are compared
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target as the source shows it in which it stands out more.
+
+    Attributes:
+        source: "visible" or "infrared".
+        levels: its contrast there, |mean over the mask - median of the ring|, 0 to 255.
+        window: where in the picture it lies, with its ring.
+        mask: its pixels, within the window.
+        ring: pixels around its box, within the window.
+    """
+
+    source: str
+    levels: float
+    window: tuple[slice, slice]
+    mask: Mask
+    ring: Mask
+
+    def kept(self, fused: Frames) -> float:
+        """The share of its contrast that is in a fused picture, 0 to 1; NaN if there is none."""
+        if not self.levels:
+            return math.nan
+        return min(_contrast(fused[self.window], self.mask, self.ring) / self.levels, 1)
+
+
+def find_target(visible: Frames, infrared: Frames, box: Box, mask: Mask | None = None) -> Target:
+    """A target in the source in which it stands out more.
+
+    The ring lies around the box, half the box's shorter side wide, 2 pixels at least. A source's
+    own mask is where, in the box, it differs from the median of the ring by more than half of what
+    its strongest pixels do: the 95th percentile of the differences to the brighter or to the darker
+    side, whichever is larger, so that dark and bright parts of one target do not cancel. The target
+    stands out by its contrast less twice the ring's deviation (1.4826 times the median absolute
+    one): leaves as bright as the person among them do not make the person stand out.
+
+    Args:
+        visible: a source.
+        infrared: a source.
+        box: around the target.
+        mask: the target's exact pixels, (H, W), in place of the estimate.
+    """
+    x, y, width, height = box
+    margin = max(2, round(min(width, height) / 2))
+    top, left = max(y - margin, 0), max(x - margin, 0)
+    window = slice(top, y + height + margin), slice(left, x + width + margin)
+    inside = np.zeros(visible[window].shape, np.bool_)
+    inside[y - top : y - top + height, x - left : x - left + width] = True
+    ring = ~inside if mask is None else ~inside & ~mask[window]
+    if not ring.any():
+        raise ValueError(f"box {box} leaves no ring in a picture of {visible.shape}")
+    found = []
+    for name, source in (("visible", visible), ("infrared", infrared)):
+        part = source[window].astype(np.float32)
+        differences = part - np.median(part[ring])
+        own = _strong(differences, inside) if mask is None else inside & mask[window]
+        levels = _contrast(part, own, ring)
+        deviation = 1.4826 * float(np.median(np.abs(differences[ring])))
+        found.append((levels - DEVIATIONS * deviation, Target(name, levels, window, own, ring)))
+    return max(found, key=lambda pair: pair[0])[1]
+
+
+def target_kept(
+    fused: Frames, visible: Frames, infrared: Frames, box: Box, mask: Mask | None = None
+) -> float:
+    """The share of a target's contrast that the fused picture keeps; 0 to 1; higher is better.
+
+    |mean of F over the target's mask - median of F over the ring| / the same in the source in which
+    it stands out more, at most 1; see `find_target`. The sign is free: a dark person on snow is as
+    good as a white one on asphalt. Under 0.35 (`LOST`) the target is lost.
+
+    Returns:
+        NaN if neither source shows it at all.
+    """
+    return find_target(visible, infrared, box, mask).kept(fused)
+
+
+def detail_kept(fused: Frames, visible: Frames, infrared: Frames, box: Box) -> float:
+    """The share of the visible frame's detail in the fused picture; 0 to 1; higher is better.
+
+    <F, V> / <V, V> over the box, F and V being the pictures less their Gaussian blur of 3 pixels.
+    Clipped: reversed detail is 0, enhanced detail is 1.
+
+    Args:
+        fused: the picture to judge.
+        visible: the source of the detail.
+        infrared: not looked at; all measures take the same pictures.
+        box: a region of visible detail.
+
+    Returns:
+        NaN if the visible frame has no detail there.
+    """
+    x, y, width, height = box
+    place = slice(y, y + height), slice(x, x + width)
+    own, source = (_detail(picture)[place].ravel() for picture in (fused, visible))
+    return _projection(own, source)
+
+
+def invented(fused: Frames, visible: Frames, infrared: Frames, sigma: float) -> float:
+    """The share of the fused picture's gradients that no source has; 0 to 1; lower is better.
+
+    sum(max(0, |grad F| - M)) / sum |grad F|, M being the largest |grad V| or |grad I| within one
+    pixel, all pictures being blurred by a Gaussian. At sigma `FINE`, halos, beads, amplified noise
+    and raised contrast count; at `COARSE`, shading that neither source has.
+
+    Args:
+        fused: the picture to judge.
+        visible: a source.
+        infrared: a source.
+        sigma: of the Gaussian, in pixels.
+    """
+    own, *sources = (_gradient(picture, sigma) for picture in (fused, visible, infrared))
+    allowed = cv2.dilate(np.maximum(*sources), np.ones((3, 3), np.uint8))
+    total = own.sum(dtype=np.float64)
+    return float(np.maximum(own - allowed, 0).sum(dtype=np.float64) / total) if total else 0.0
+
+
+def colour_kept(fused: Frames, visible: Frames) -> float:
+    """The share of the visible frame's colour in the fused picture; 0 to 1; higher is better.
+
+    <f, v> / <v, v>, f and v being (a*, b*) of all pixels in CIELAB: where the hue is the same, the
+    ratio of chroma; where it is turned, that times the cosine. Clipped to 0..1.
+
+    Args:
+        fused: BGR (H, W, 3), or grey (H, W), which keeps no colour.
+        visible: BGR (H, W, 3), or grey (H, W).
+
+    Returns:
+        NaN if the visible frame has no colour.
+    """
+    return _projection(_colour(fused), _colour(visible))
+
+
+def _contrast(picture: Frames | Floats, mask: Mask, ring: Mask) -> float:
+    return abs(float(picture[mask].mean()) - float(np.median(picture[ring]))) if mask.any() else 0.0
+
+
+def _strong(differences: Floats, inside: Mask) -> Mask:
+    """Pixels that differ by more than half of what the strongest do, on the stronger side."""
+    sides = differences, -differences
+    strengths = [float(np.percentile(side[inside], STRONGEST)) for side in sides]
+    side, strength = max(zip(sides, strengths, strict=True), key=lambda pair: pair[1])
+    return inside & (side > max(strength, 0) / 2)
+
+
+def _detail(picture: Frames) -> Floats:
+    levels = np.float32(picture)
+    return levels - cv2.GaussianBlur(levels, (0, 0), DETAIL)
+
+
+def _gradient(picture: Frames, sigma: float) -> Floats:
+    """Magnitude of the blurred picture's gradient, levels per pixel."""
+    levels = cv2.GaussianBlur(np.float32(picture), (0, 0), sigma)
+    along_y, along_x = np.gradient(levels)
+    return np.hypot(along_y, along_x)
+
+
+def _colour(picture: Frames) -> Floats:
+    """a* and b* of all pixels, (2 H W,)."""
+    if picture.ndim == 2:
+        return np.zeros(2 * picture.size, np.float32)
+    return cv2.cvtColor(np.float32(picture) / 255, cv2.COLOR_BGR2Lab)[..., 1:].ravel()
+
+
+def _projection(own: Floats, source: Floats) -> float:
+    """<own, source> / <source, source>, clipped to 0..1."""
+    energy = float(source @ source)
+    return min(max(float(own @ source) / energy, 0.0), 1.0) if energy else math.nan
