@@ -1,11 +1,7 @@
 """Fusion quality: methods x metrics on aligned pairs, computed in parallel and resumable."""
 
 import json
-import multiprocessing
-import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +12,8 @@ from benchmarks import machine
 from benchmarks.quality import gallery, summary
 from benchmarks.quality import plot as quality_plot
 from benchmarks.quality.methods import find_methods, named
-from benchmarks.quality.scores import Job, Result, score_pair, start_worker
+from benchmarks.quality.scores import Job, Result, score_pair
+from benchmarks.workers import work
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.images import PairOfFiles
@@ -51,7 +48,7 @@ def run(
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     problems: list[str] = []
-    pairs = {name: _find_pairs(path, problems) for name, path in _unique(map(named, data))}
+    pairs = {name: list_pairs(path, problems) for name, path in _unique(map(named, data))}
     for problem in problems:
         console.print("left out:", problem, markup=False)
     make_folder(output)
@@ -67,7 +64,7 @@ def run(
     ]
     results: list[Result] = []
     with journal.open("a", encoding="utf-8") as file:
-        for batch in track(_work(jobs, workers), "Scoring", len(jobs), console=console):
+        for batch in track(work(score_pair, jobs, workers), "Scoring", len(jobs), console=console):
             for result in batch:
                 if result.problem:
                     problems.append(result.problem)
@@ -92,24 +89,6 @@ def run(
     return table
 
 
-def _work(jobs: list[Job], workers: int | None) -> Iterator[list[Result]]:
-    """Results of the jobs as they come, from processes of one thread each."""
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    count = workers or len(os.sched_getaffinity(0))
-    pool = ProcessPoolExecutor(count, context, initializer=start_worker, initargs=(stop,))
-    try:
-        for future in as_completed([pool.submit(score_pair, job) for job in jobs]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker was killed, perhaps for memory; run again with fewer --workers to go on"
-        ) from error
-    finally:
-        stop.set()  # after an interrupt, workers end with the picture at hand
-        pool.shutdown(cancel_futures=True)
-
-
 def _unique(names: Iterable[tuple[str, Path]]) -> list[tuple[str, Path]]:
     folders = list(names)
     if len(dict(folders)) < len(folders):
@@ -117,8 +96,8 @@ def _unique(names: Iterable[tuple[str, Path]]) -> list[tuple[str, Path]]:
     return folders
 
 
-def _find_pairs(folder: Path, problems: list[str]) -> list[PairOfFiles]:
-    """The pairs of a data set; whatever has no partner is a problem."""
+def list_pairs(folder: Path, problems: list[str]) -> list[PairOfFiles]:
+    """The pairs of a data set; whatever has no partner is added to the problems."""
     visible, infrared = (find_images(folder / kind) for kind in ("visible", "infrared"))
     names = sorted(visible.keys() | infrared.keys())
     pairs = []
