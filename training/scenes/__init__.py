@@ -1,9 +1,12 @@
-"""Night streets, drawn: aligned visible and infrared frames for tests, demos and smoke training.
+"""Scenes, drawn: aligned visible and infrared frames for tests, demos, training and measuring.
 
-A street is a small world in metres. Every shape is painted once with four values, blue, green and
+A scene is a small world in metres. Every shape is painted once with four values, blue, green and
 red light and warmth, so the two frames are aligned by construction. What cameras add comes at the
 end, for each on its own. So a person beside headlights is lost in the visible frame for the reason
 that one is lost in a real frame, and the infrared frame knows nothing of paint.
+
+`render` draws streets at night; `scene` also says where people, animals and vehicles are, and draws
+what is hard to fuse, too.
 """
 
 from dataclasses import replace
@@ -14,10 +17,14 @@ from numpy.typing import NDArray
 
 from training.scenes import sensors
 from training.scenes.canvas import Canvas
+from training.scenes.figures import Car, Person
+from training.scenes.hard import draw_hard
+from training.scenes.kinds import HARD, Kind
 from training.scenes.streets import Street, invent
 from training.scenes.surroundings import paint_road, paint_sky
+from training.scenes.targets import HIDDEN, Scene, Target, TargetKind, plain
 
-__all__ = ["render"]
+__all__ = ["HARD", "Kind", "Scene", "Target", "hard_scene", "render", "scene"]
 
 
 def render(
@@ -33,6 +40,36 @@ def render(
     Returns:
         visible uint8 (H, W, 3) BGR, and infrared uint8 (H, W), brighter where warmer.
     """
+    drawn = draw_street(seed, height, width)
+    return drawn.visible, drawn.infrared
+
+
+def scene(seed: int, height: int = 480, width: int = 640, kind: Kind = "street") -> Scene:
+    """Draw a scene and say what is to be found in it.
+
+    Args:
+        seed: which scene; the same seed, size and kind give the same scene.
+        height: pixels, 32 or more.
+        width: pixels, 32 or more.
+        kind: "street" is what `render` draws; `kinds` describes the others.
+
+    Returns:
+        The frames, and the targets that at least one of them shows plainly; see `targets`.
+    """
+    return plain(
+        draw_street(seed, height, width)
+        if kind == "street"
+        else draw_hard(kind, seed, height, width)
+    )
+
+
+def hard_scene(seed: int, height: int = 480, width: int = 640) -> Scene:
+    """Draw a scene that is hard to fuse, of a kind that goes round with the seed."""
+    return scene(seed, height, width, HARD[seed % len(HARD)])
+
+
+def draw_street(seed: int, height: int, width: int) -> Scene:
+    """Draw a street at night, with all its targets."""
     rng = np.random.default_rng(seed)
     finer = max(2, round(480 / height))  # edges are smoothed by drawing larger
     tall, wide = height * finer, width * finer
@@ -46,10 +83,23 @@ def render(
     )
     paint_sky(canvas, street, rng)
     paint_road(canvas, street, rng, mirrored(canvas, street))
+    labels = np.zeros((tall, wide), np.uint8)
+    found: list[tuple[TargetKind, int]] = []  # and of how many pixels, before others cover them
     for thing in street.things:
-        thing.paint(canvas)
+        label = len(found) + 1 if isinstance(thing, Car | Person) else 0
+        thing.paint(replace(canvas, labels=labels, label=label))
+        if label:
+            kind: TargetKind = "person" if isinstance(thing, Person) else "vehicle"
+            found.append((kind, cv2.countNonZero((labels == label).view(np.uint8))))
     pixels = cv2.resize(canvas.pixels, (width, height), interpolation=cv2.INTER_AREA)
-    return sensors.visible(pixels[..., :3], rng), sensors.infrared(pixels[..., 3], rng)
+    targets = []
+    for label, (kind, whole) in enumerate(found, 1):
+        cover = (labels == label).astype(np.float32)
+        mask = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA) >= 0.5
+        if cover.sum() > HIDDEN * whole:
+            targets.append(Target(kind, mask))
+    visible = sensors.visible(pixels[..., :3], rng)
+    return Scene(visible, sensors.infrared(pixels[..., 3], rng), targets)
 
 
 def mirrored(canvas: Canvas, street: Street) -> NDArray[np.float32]:

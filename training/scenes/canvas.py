@@ -27,6 +27,11 @@ class Camera:
         across = self.x + self.focal * (x + self.bend * z * z) / z
         return np.stack([across, self.y - self.up * self.focal * (y - self.eye) / z], axis=-1)
 
+    def cropped(self, left: int, top: int, scale: int) -> "Camera":
+        """What sees the part of the frame from (left, top) on, with `scale` times the pixels."""
+        x, y = (self.x - left) * scale, (self.y - top) * scale
+        return replace(self, focal=self.focal * scale, x=x, y=y)
+
     def mirrored(self, scale: float) -> "Camera":
         """What sees the street in a mirror in place of the road, with `scale` times the pixels."""
         focal, x, y = self.focal * scale, self.x * scale, self.y * scale
@@ -54,13 +59,19 @@ class Light:
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pixels (H, W, 4) float32: blue, green and red radiance, and warmth from 0 to 1."""
+    """Pixels (H, W, 4) float32: blue, green and red radiance, and warmth from 0 to 1.
+
+    Where `labels` (H, W) is given, whatever covers a pixel leaves its `label` there.
+    """
 
     pixels: Array
     camera: Camera
     light: Light
     haze: Array  # (4,): what the air looks like
-    clear: float  # metres after which 63 % of what is seen is air
+    clear: float | Array  # metres after which 63 % of what is seen is air; (4,): by channel
+    labels: NDArray[np.uint8] | None = None
+    label: int = 0
+    heat: tuple[float, float] = (0, 1)  # warmth is painted as heat[0] + heat[1] * warmth
 
     def veil(self, values: ArrayLike, z: ArrayLike) -> Array:
         """Values (..., 4) as seen through z metres of air."""
@@ -69,10 +80,17 @@ class Canvas:
 
     def fill(self, points: ArrayLike, colour: ArrayLike, warmth: float) -> None:
         """Paint a flat polygon (n, 3)."""
+        corners = self._polygon(points, colour, self.heat[0] + self.heat[1] * warmth)
+        if self.labels is not None:
+            cv2.fillPoly(self.labels, [corners], self.label, cv2.LINE_8, 4)
+
+    def _polygon(self, points: ArrayLike, colour: ArrayLike, warmth: float) -> NDArray[np.int32]:
+        """Paint a flat polygon (n, 3) without a label; its corners in sixteenths of a pixel."""
         points = np.asarray(points, np.float32)
         value = self.veil([*np.asarray(colour), warmth], points[:, 2].mean())
         corners = np.round(self.camera.project(points) * 16).astype(np.int32)
         cv2.fillPoly(self.pixels, [corners], value.tolist(), cv2.LINE_8, 4)
+        return corners
 
     def hull(self, discs: ArrayLike, z: float, colour: ArrayLike, warmth: float) -> None:
         """Paint the convex hull of upright discs (n, 3): x, y and radius in metres."""
@@ -97,10 +115,10 @@ class Canvas:
         self.fill([(*side, z) for side in sides], colour, warmth)
 
     def shade(self, x: float, z: float, wide: float, deep: float, warmth: float) -> None:
-        """Paint the dark patch of road under something."""
+        """Paint the dark patch of road under something; it is road, so it has no label."""
         angles = np.linspace(0, 2 * np.pi, 17)[:-1]
         ring = np.stack([x + wide * np.cos(angles), 0 * angles, z + deep * np.sin(angles)], -1)
-        self.fill(ring, self.light.at((x, 0, z)) * 0.012, warmth)
+        self._polygon(ring, self.light.at((x, 0, z)) * 0.012, warmth)
 
     def hang(self, corners: Array, texture: Array) -> None:
         """Paint a texture (h, w, 4) on a wall; corners (4, 3), clockwise from the upper left."""
@@ -121,6 +139,8 @@ class Canvas:
         mask = np.zeros(size[::-1], np.uint8)
         cv2.fillConvexPoly(mask, np.round(quad * 16).astype(np.int32), 1, cv2.LINE_8, 4)
         cv2.copyTo(patch, mask, self.pixels[top:bottom, left:right])
+        if self.labels is not None:
+            self.labels[top:bottom, left:right][mask > 0] = self.label
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...], rows: float, columns: float) -> Array:

@@ -133,6 +133,18 @@ class Wall(NamedTuple):
         canvas.hang(self.corners, self.texture)
 
 
+def erect(
+    house: House, left: tuple[float, float], right: tuple[float, float], light: Light
+) -> Wall:
+    """A house between two points (x, z), as seen by the light that falls on it."""
+    (x0, z0), (x1, z1), height = left, right, house.height
+    across, up = np.linspace(0, 1, 24)[:, None], np.linspace(1, 0, 24)[:, None, None]
+    places = (x0, 0, z0) + across * (x1 - x0, 0, z1 - z0) + up * (0, height, 0)
+    house.own[..., :3] += house.paint * cv2.resize(light.at(places), house.paint.shape[1::-1])
+    corners = ((x0, height, z0), (x1, height, z1), (x1, 0, z1), (x0, 0, z0))
+    return Wall(np.array(corners, np.float32), house.own)
+
+
 def build(
     rng: np.random.Generator, camera: Camera, width: int, light: Light, middle: float, edge: float
 ) -> list[Wall]:
@@ -144,11 +156,7 @@ def build(
         house = House(rng, math.hypot(x1 - x0, z1 - z0), height, scale)
         if front:
             house.front()
-        across, up = np.linspace(0, 1, 24)[:, None], np.linspace(1, 0, 24)[:, None, None]
-        places = (x0, 0, z0) + across * (x1 - x0, 0, z1 - z0) + up * (0, height, 0)
-        house.own[..., :3] += house.paint * cv2.resize(light.at(places), house.paint.shape[1::-1])
-        corners = ((x0, height, z0), (x1, height, z1), (x1, 0, z1), (x0, 0, z0))
-        walls.append(Wall(np.array(corners, np.float32), house.own))
+        walls.append(erect(house, (x0, z0), (x1, z1), light))
 
     for side in (-1, 1):
         far = rng.uniform(-6, 2)

@@ -39,3 +39,62 @@ def infrared(warmth: Array, rng: np.random.Generator) -> NDArray[np.uint8]:
     soft += 0.10 * cv2.GaussianBlur(np.maximum(warmth - 0.4, 0), (0, 0), 0.02 * height)
     grain = 2.0 * rng.standard_normal((height, width)) + 0.5 * rng.standard_normal(width)
     return np.clip(soft * 262 - 8 + grain, 0, 255).round().astype(np.uint8)
+
+
+def exposed(
+    radiance: Array, rng: np.random.Generator, grain: float, glare: float
+) -> NDArray[np.uint8]:
+    """Radiance (H, W, 3) to BGR (H, W, 3) by a camera that exposes by what it sees, day or night.
+
+    Args:
+        radiance: of any scale.
+        rng: of the noise.
+        grain: 1 is a good sensor; in the dark it amplifies, and the noise with it.
+        glare: 1 is a clean lens, 4 a greasy windscreen.
+    """
+    height, width = radiance.shape[:2]
+    metered = np.minimum(radiance[::8, ::8], 4 * np.median(radiance[::8, ::8])).mean()
+    gain = min(0.32 / float(metered), 6.0)
+    light = cv2.GaussianBlur(radiance, (0, 0), 0.45 + height / 3000) * np.float32(gain)
+    small = cv2.resize(light, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
+    bright = np.clip(small - 1.2, 0, 40)
+    bloom = np.zeros_like(bright)
+    for sigma, share in ((0.010, 0.35), (0.035, 0.22), (0.11, 0.13)):
+        bloom += share * cv2.GaussianBlur(bright, (0, 0), sigma * height / 4 + 0.5)
+    bloom += 0.06 * cv2.blur(bright, (width // 16 | 1, 1))
+    light += cv2.resize(bloom, (width, height)) * np.float32(0.6 * glare)
+    codes = np.minimum(light * np.float32(1024), 8191).astype(np.uint16)
+    curve = (1 - np.exp(-1.7 * np.arange(8192) / 1024)) ** (1 / 2.2)
+    value = (4 + 255 * curve).astype(np.float32)[codes]
+    rough = grain * (0.8 + 0.75 * gain**0.5)
+    noise = rng.standard_normal((height, width, 1), np.float32)
+    chroma = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), np.float32)
+    noise = 0.8 * noise + 0.6 * cv2.resize(chroma, (width, height))
+    noise *= np.float32(rough)
+    return np.clip(value + noise, 0, 255).round().astype(np.uint8)
+
+
+def microbolometer(
+    warmth: Array, rng: np.random.Generator, pattern: float, black_hot: bool
+) -> NDArray[np.uint8]:
+    """Warmth (H, W) to grey (H, W) by a camera that stretches what it sees, but not a narrow range.
+
+    Args:
+        warmth: about 0 to 1.
+        rng: of the noise.
+        pattern: 1 is a camera that knows its pixels, 4 one whose shutter stayed open for long.
+        black_hot: warm is dark.
+    """
+    height, width = warmth.shape
+    soft = cv2.GaussianBlur(warmth, (0, 0), 0.5 + height / 800)
+    low, high = np.percentile(soft[::4, ::4], (2, 99.5))
+    spare = max(0.0, 0.40 - float(high - low)) / 2
+    low, high = float(low) - spare, float(high) + spare
+    value = 14 + 226 * (soft - low) / (high - low)
+    value += 0.22 * (value - cv2.GaussianBlur(value, (0, 0), 0.012 * height))  # cameras sharpen
+    fixed = 0.7 * rng.standard_normal(width) + 0.35 * rng.standard_normal((height, 1))
+    drift = cv2.resize(rng.standard_normal((3, 4), np.float32), (width, height))
+    value += pattern * (fixed + drift).astype(np.float32)
+    value += (1 + 0.5 * pattern) * rng.standard_normal((height, width), np.float32)
+    value = np.clip(value, 0, 255)
+    return (255 - value if black_hot else value).round().astype(np.uint8)
