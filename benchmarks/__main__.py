@@ -30,6 +30,7 @@ ALL: list[str] = []  # candidates; none named is all of them
 RUNTIME = ["onnxruntime-cpu-fp32"]
 NO_DATA: list[Path] = []
 DRIFT = {"fp32": 1e-4, "fp16": 1e-2}  # relative error of a layer that is worth a look
+BOXES = Path(__file__).parent / "targets" / "boxes.json"
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
 
 app = typer.Typer(
@@ -212,6 +213,42 @@ def quality(
         if given not in known:
             raise typer.BadParameter(f"{given!r} is none of {', '.join(known)}")
     Console().print(Markdown(quality.run(data, methods, output, convention, gallery_by, workers)))
+
+
+@app.command()
+def targets(
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]DATA...",
+            help="folders with visible/ and infrared/; those of one name are one data set; "
+            "'rendered' for scenes with exact masks",
+        ),
+    ],
+    output: Output,
+    methods: Annotated[
+        list[str],
+        typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality"),
+    ] = METHODS,
+    boxes: Annotated[
+        Path, typer.Option(help="where targets and details are in real pairs")
+    ] = BOXES,
+    against: Annotated[
+        str | None, typer.Option(help="method whose lead over each other is shown; the last one")
+    ] = None,
+    ranks: Annotated[
+        Path | None, typer.Option(help="a quality.json of the same methods, for their mean ranks")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+    ] = None,
+) -> None:
+    """Judge fused pictures by the targets and the detail that they keep. Goes on where it was."""
+    with Console(stderr=True).status("Importing torch and ONNX"):
+        from benchmarks.targets import measure
+    table = measure.run(data, methods, output, boxes, against, ranks, limit, workers)
+    Console().print(Markdown(table))
 
 
 @app.command()

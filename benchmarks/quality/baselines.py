@@ -89,6 +89,9 @@ BASELINES: dict[str, Callable[[Frames, Frames], Frames]] = {
 }
 
 
+SOURCES = ("visible", "infrared")  # shown beside the methods, but no fusion
+
+
 def _levels(image: Floats) -> Frames:
     return np.clip(image, 0, 255).round().astype(np.uint8)
 

@@ -31,14 +31,14 @@ class Target:
     Attributes:
         source: "visible" or "infrared".
         levels: its contrast there, |mean over the mask - median of the ring|, 0 to 255.
-        window: where in the picture it lies, with its ring.
-        mask: its pixels, within the window.
-        ring: pixels around its box, within the window.
+        box: around it.
+        mask: its pixels, (H, W).
+        ring: those around its box, (H, W).
     """
 
     source: str
     levels: float
-    window: tuple[slice, slice]
+    box: Box
     mask: Mask
     ring: Mask
 
@@ -46,7 +46,7 @@ class Target:
         """The share of its contrast that is in a fused picture, 0 to 1; NaN if there is none."""
         if not self.levels:
             return math.nan
-        return min(_contrast(fused[self.window], self.mask, self.ring) / self.levels, 1)
+        return min(_contrast(fused, self.mask, self.ring) / self.levels, 1)
 
 
 def find_target(visible: Frames, infrared: Frames, box: Box, mask: Mask | None = None) -> Target:
@@ -67,21 +67,19 @@ def find_target(visible: Frames, infrared: Frames, box: Box, mask: Mask | None =
     """
     x, y, width, height = box
     margin = max(2, round(min(width, height) / 2))
-    top, left = max(y - margin, 0), max(x - margin, 0)
-    window = slice(top, y + height + margin), slice(left, x + width + margin)
-    inside = np.zeros(visible[window].shape, np.bool_)
-    inside[y - top : y - top + height, x - left : x - left + width] = True
-    ring = ~inside if mask is None else ~inside & ~mask[window]
+    inside, ring = np.zeros((2, *visible.shape), np.bool_)
+    inside[y : y + height, x : x + width] = True
+    ring[max(y - margin, 0) : y + height + margin, max(x - margin, 0) : x + width + margin] = True
+    ring &= ~inside if mask is None else ~(inside | mask)
     if not ring.any():
         raise ValueError(f"box {box} leaves no ring in a picture of {visible.shape}")
     found = []
     for name, source in (("visible", visible), ("infrared", infrared)):
-        part = source[window].astype(np.float32)
-        differences = part - np.median(part[ring])
-        own = _strong(differences, inside) if mask is None else inside & mask[window]
-        levels = _contrast(part, own, ring)
+        differences = source - np.median(source[ring]).astype(np.float32)
+        own = _strong(differences, inside) if mask is None else mask
+        levels = _contrast(source, own, ring)
         deviation = 1.4826 * float(np.median(np.abs(differences[ring])))
-        found.append((levels - DEVIATIONS * deviation, Target(name, levels, window, own, ring)))
+        found.append((levels - DEVIATIONS * deviation, Target(name, levels, box, own, ring)))
     return max(found, key=lambda pair: pair[0])[1]
 
 
@@ -98,6 +96,12 @@ def target_kept(
         NaN if neither source shows it at all.
     """
     return find_target(visible, infrared, box, mask).kept(fused)
+
+
+def detail(picture: Frames) -> Floats:
+    """A picture less its Gaussian blur of 3 pixels, in levels, (H, W)."""
+    levels = np.float32(picture)
+    return levels - cv2.GaussianBlur(levels, (0, 0), DETAIL)
 
 
 def detail_kept(fused: Frames, visible: Frames, infrared: Frames, box: Box) -> float:
@@ -117,7 +121,7 @@ def detail_kept(fused: Frames, visible: Frames, infrared: Frames, box: Box) -> f
     """
     x, y, width, height = box
     place = slice(y, y + height), slice(x, x + width)
-    own, source = (_detail(picture)[place].ravel() for picture in (fused, visible))
+    own, source = (detail(picture)[place].ravel() for picture in (fused, visible))
     return _projection(own, source)
 
 
@@ -156,7 +160,7 @@ def colour_kept(fused: Frames, visible: Frames) -> float:
     return _projection(_colour(fused), _colour(visible))
 
 
-def _contrast(picture: Frames | Floats, mask: Mask, ring: Mask) -> float:
+def _contrast(picture: Frames, mask: Mask, ring: Mask) -> float:
     return abs(float(picture[mask].mean()) - float(np.median(picture[ring]))) if mask.any() else 0.0
 
 
@@ -166,11 +170,6 @@ def _strong(differences: Floats, inside: Mask) -> Mask:
     strengths = [float(np.percentile(side[inside], STRONGEST)) for side in sides]
     side, strength = max(zip(sides, strengths, strict=True), key=lambda pair: pair[1])
     return inside & (side > max(strength, 0) / 2)
-
-
-def _detail(picture: Frames) -> Floats:
-    levels = np.float32(picture)
-    return levels - cv2.GaussianBlur(levels, (0, 0), DETAIL)
 
 
 def _gradient(picture: Frames, sigma: float) -> Floats:
