@@ -13,11 +13,19 @@ BOXES = Path(__file__).with_name("boxes.json")
 
 @dataclass(frozen=True)
 class Region:
-    """A box, and what is in it: "person", "vehicle", ...; the note says what is hard about it."""
+    """A box and what is in it.
+
+    Attributes:
+        box: in pixels.
+        kind: "person", "animal", "vehicle", "bicycle"; of details "lettering", "branches", ...
+        note: what is hard about it.
+        only: the source that alone shows it, where one was seen to.
+    """
 
     box: Box
     kind: str
     note: str = ""
+    only: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,5 +67,8 @@ def _read(regions: list[dict[str, Any]]) -> list[Region]:
     found = []
     for region in regions:
         x, y, width, height = map(int, region["box"])
-        found.append(Region((x, y, width, height), region["class"], region.get("note", "")))
+        note, only = region.get("note", ""), region.get("only")
+        if only not in (None, "visible", "infrared"):
+            raise ValueError(f"only is {only!r}, expected visible or infrared")
+        found.append(Region((x, y, width, height), region["class"], note, only))
     return found

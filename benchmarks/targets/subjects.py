@@ -76,7 +76,7 @@ class Subject:
         return Seen(
             visible,
             infrared,
-            [find_target(own, infrared, target.box) for target in self.regions.targets],
+            [find_target(own, infrared, t.box, only=t.only) for t in self.regions.targets],
             [region.box for region in self.regions.details],
             [_name(r) for r in self.regions.targets + self.regions.details],
         )
