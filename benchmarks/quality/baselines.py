@@ -1,19 +1,27 @@
 """Trivial and classical fusions that every network should beat.
 
 Each takes the luminance of the visible frame and the infrared frame, uint8 (H, W), and returns the
-fused luminance, uint8 (H, W).
+fused luminance, uint8 (H, W). Those in `IN_COLOUR` also take a visible frame in colour, BGR
+(H, W, 3), and then return one.
 """
 
 from collections.abc import Callable
 
 import cv2
 import numpy as np
+import pywt
 from numpy.typing import NDArray
 
+from benchmarks.quality.least_squares import smooth
 from ship_deploy.frames import Frames
 
 Floats = NDArray[np.float32]
 SMALLEST_BAND = 8  # pixels a side of the pyramid's top
+WAVELET, WAVELET_LEVELS = "db4", 4
+LINES = 2  # pixels: sigma of the Gaussian that leaves lines and edges of the visible frame over
+SMOOTHNESS = (0.05, 0.5, 5.0)  # of the least-squares layers, from fine to coarse
+DETAIL_WEIGHT = 0.01  # lambda of the detail layers' least squares, the paper's
+DETAIL_WINDOW, TINY = 7, 1e-4  # pixels and levels, as there
 
 
 def average(visible: Frames, infrared: Frames) -> Frames:
@@ -79,6 +87,71 @@ def guided(visible: Frames, infrared: Frames) -> Frames:
     return _levels(fused * 255)
 
 
+def msx_like(visible: Frames, infrared: Frames) -> Frames:
+    """The infrared frame plus what a Gaussian of 2 pixels takes away of the visible one.
+
+    As FLIR's MSX is described, a thermal picture with visible edges; its filter is not published.
+    """
+    lines = np.float32(visible) - cv2.GaussianBlur(np.float32(visible), (0, 0), LINES)
+    return _levels(np.float32(infrared) + lines)
+
+
+def wavelet(visible: Frames, infrared: Frames) -> Frames:
+    """Discrete wavelets (db4, 4 levels): in each band the larger magnitude, at the top the mean.
+
+    Source: Li, Manjunath & Mitra, Graph. Models Image Process. 57 (1995), without their check of
+    neighbours. Frames of fewer than 112 pixels a side have fewer levels.
+    """
+    levels = min(WAVELET_LEVELS, pywt.dwt_max_level(min(visible.shape), WAVELET))
+    (top, *bands), (other_top, *other_bands) = (
+        pywt.wavedec2(np.float32(frame), WAVELET, "symmetric", levels)
+        for frame in (visible, infrared)
+    )
+    chosen = [
+        tuple(np.where(np.abs(a) >= np.abs(b), a, b) for a, b in zip(one, other, strict=True))
+        for one, other in zip(bands, other_bands, strict=True)
+    ]
+    fused = pywt.waverec2([(top + other_top) / 2, *chosen], WAVELET, "symmetric")
+    return _levels(fused[: visible.shape[0], : visible.shape[1]])  # odd sizes come back even
+
+
+def least_squares(visible: Frames, infrared: Frames) -> Frames:
+    """Layers by weighted least squares, details pulled to the visible frame's by least squares.
+
+    Layers: what is left at each of three smoothings (Farbman et al., ACM Trans. Graph. 27, 2008).
+    Rules: Ma, Zhou, Wang & Zong, Infrared Phys. Technol. 82 (2017), who smooth by a rolling
+    guidance filter instead. The base is (1 + S_V - S_I) / 2 of the visible base and the rest of the
+    infrared one, S being the saliency of a level, its summed distance to all levels of the frame,
+    scaled to 0..1. A detail layer D minimises sum (D - M)^2 + lambda a (D - D_V)^2, M being the
+    larger magnitude (its choice blurred by 2 pixels) and a = 1 / (|sum of D_I over 7x7| + 1e-4).
+    """
+    ones, others = ([np.float32(frame) / 255] for frame in (visible, infrared))
+    for layers in (ones, others):
+        layers += [smooth(layers[0], smoothness) for smoothness in SMOOTHNESS]
+    weight = (1 + _saliency(visible) - _saliency(infrared)) / 2
+    fused = weight * ones[-1] + (1 - weight) * others[-1]
+    for fine in range(len(SMOOTHNESS)):
+        own, other = ones[fine] - ones[fine + 1], others[fine] - others[fine + 1]
+        choice = cv2.GaussianBlur(np.float32(np.abs(own) >= np.abs(other)), (0, 0), 2)
+        larger = choice * own + (1 - choice) * other
+        sums = cv2.blur(other, (DETAIL_WINDOW, DETAIL_WINDOW)) * DETAIL_WINDOW**2
+        pull = DETAIL_WEIGHT / (np.abs(sums) + TINY)
+        fused += (larger + pull * own) / (1 + pull)
+    return _levels(fused * 255)
+
+
+def fcdfusion(visible: Frames, infrared: Frames) -> Frames:
+    """Each pixel's colour scaled: F = V (1/2 + a (m + 255) / (2 m)), m its largest channel.
+
+    a = (I / 255)^2. Source: Li & Fu, FCDFusion, Comput. Vis. Media 11 (2025). Black counts as 1.
+    """
+    colours = np.float32(np.atleast_3d(visible))
+    largest = np.maximum(colours.max(2), 1)
+    warmth = (np.float32(infrared) / 255) ** 2
+    scale = 0.5 + warmth * (largest + 255) / (2 * largest)
+    return _levels(colours * scale[..., None]).reshape(visible.shape)
+
+
 BASELINES: dict[str, Callable[[Frames, Frames], Frames]] = {
     "average": average,
     "maximum": maximum,
@@ -86,7 +159,12 @@ BASELINES: dict[str, Callable[[Frames, Frames], Frames]] = {
     "infrared": infrared_only,
     "laplacian": laplacian,
     "guided": guided,
+    "MSX-like": msx_like,
+    "wavelet": wavelet,
+    "least squares": least_squares,
+    "FCDFusion": fcdfusion,
 }
+IN_COLOUR = ("FCDFusion",)
 
 
 SOURCES = ("visible", "infrared")  # shown beside the methods, but no fusion
@@ -114,3 +192,13 @@ def _guided_filter(guide: Floats, image: Floats, radius: int, epsilon: float) ->
     slope = covariance / (variance + epsilon)
     offset = mean_image - slope * mean_guide
     return _mean(slope, radius) * guide + _mean(offset, radius)
+
+
+def _saliency(frame: Frames) -> Floats:
+    """How far a pixel's level is from all others', summed and scaled to 0..1, (H, W)."""
+    counts = np.bincount(frame.ravel(), minlength=256).astype(np.float64)
+    levels = np.arange(256)
+    distances = np.abs(levels[:, None] - levels) @ counts
+    known = distances[counts > 0]
+    span = float(np.ptp(known))
+    return np.float32((distances - known.min()) / span if span else distances * 0)[frame]

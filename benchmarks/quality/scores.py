@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import training.metrics
-from benchmarks.quality import baselines
+from benchmarks.quality import baselines, least_squares
 from benchmarks.quality.methods import Method
 from benchmarks.workers import stopped
 from ship_deploy.errors import UserError
@@ -109,5 +109,6 @@ def _key(identity: str, name: str, *content: object) -> str:
 @cache
 def _code() -> str:
     metrics = Path(training.metrics.__file__).parent
-    files = [Path(baselines.__file__), *metrics.glob("*.py")]
+    modules = baselines, least_squares
+    files = [*(Path(str(m.__file__)) for m in modules), *metrics.glob("*.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.quality import baselines
+from benchmarks.quality import baselines, least_squares
 from benchmarks.quality.methods import Method
 from benchmarks.targets import measures, subjects
 from benchmarks.targets.measures import COARSE, FINE, colour_kept, detail_kept, invented
@@ -172,5 +172,5 @@ def _bytes(part: object) -> bytes:
 @cache
 def _code(what: str) -> str:
     """A digest of the code that pictures or scores come from."""
-    modules = {"baselines": [baselines], "measures": [measures, subjects]}[what]
+    modules = {"baselines": [baselines, least_squares], "measures": [measures, subjects]}[what]
     return _digest(*(Path(str(module.__file__)).read_text("utf-8") for module in modules))
