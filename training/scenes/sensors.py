@@ -54,7 +54,7 @@ def exposed(
     """
     height, width = radiance.shape[:2]
     metered = np.minimum(radiance[::8, ::8], 4 * np.median(radiance[::8, ::8])).mean()
-    gain = min(0.32 / float(metered), 6.0)
+    gain = min(rng.uniform(0.24, 0.5) / float(metered), 6.0)
     light = cv2.GaussianBlur(radiance, (0, 0), 0.45 + height / 3000) * np.float32(gain)
     small = cv2.resize(light, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     bright = np.clip(small - 1.2, 0, 40)
