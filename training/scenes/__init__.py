@@ -100,7 +100,7 @@ def draw_street(seed: int, height: int, width: int) -> Scene:
     targets = []
     for label, (kind, whole) in enumerate(found, 1):
         cover = (labels == label).astype(np.float32)
-        mask = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA) >= 0.5
+        mask = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA) > 0.5
         if cover.sum() > HIDDEN * whole:
             targets.append(Target(kind, mask))
     visible = sensors.visible(pixels[..., :3], rng)

@@ -88,7 +88,7 @@ def stamp(canvas: Canvas, item: Item, rng: np.random.Generator) -> NDArray[np.bo
         pixels[painted, 3] += 0.15 * soft * item.heat[1] * folds[painted]
     part[:] = cv2.resize(pixels, part.shape[1::-1], interpolation=cv2.INTER_AREA)
     share = cv2.resize(labels.astype(np.float32), part.shape[1::-1], interpolation=cv2.INTER_AREA)
-    cover[top:bottom, left:right] = share >= 0.5
+    cover[top:bottom, left:right] = share > 0.5
     return cover
 
 
