@@ -19,12 +19,12 @@ from training.scenes import sensors
 from training.scenes.canvas import Canvas
 from training.scenes.figures import Car, Person
 from training.scenes.hard import draw_hard
-from training.scenes.kinds import HARD, Kind
+from training.scenes.kinds import HARD, Hard, Kind
 from training.scenes.streets import Street, invent
 from training.scenes.surroundings import paint_road, paint_sky
 from training.scenes.targets import HIDDEN, Scene, Target, TargetKind, plain
 
-__all__ = ["HARD", "Kind", "Scene", "Target", "hard_scene", "render", "scene"]
+__all__ = ["HARD", "Kind", "Scene", "Target", "hard_kind", "hard_scene", "render", "scene"]
 
 
 def render(
@@ -64,8 +64,13 @@ def scene(seed: int, height: int = 480, width: int = 640, kind: Kind = "street")
 
 
 def hard_scene(seed: int, height: int = 480, width: int = 640) -> Scene:
-    """Draw a scene that is hard to fuse, of a kind that goes round with the seed."""
-    return scene(seed, height, width, HARD[seed % len(HARD)])
+    """Draw a scene that is hard to fuse: the kinds of `hard_kind` in turn."""
+    return scene(seed, height, width, hard_kind(seed))
+
+
+def hard_kind(seed: int) -> Hard:
+    """The kind that `hard_scene` draws for a seed."""
+    return HARD[seed % len(HARD)]
 
 
 def draw_street(seed: int, height: int, width: int) -> Scene:
@@ -95,7 +100,7 @@ def draw_street(seed: int, height: int, width: int) -> Scene:
     targets = []
     for label, (kind, whole) in enumerate(found, 1):
         cover = (labels == label).astype(np.float32)
-        mask = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA) >= 0.5
+        mask = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA) > 0.5
         if cover.sum() > HIDDEN * whole:
             targets.append(Target(kind, mask))
     visible = sensors.visible(pixels[..., :3], rng)

@@ -118,6 +118,7 @@ class Canvas:
         """Paint the dark patch of road under something; it is road, so it has no label."""
         angles = np.linspace(0, 2 * np.pi, 17)[:-1]
         ring = np.stack([x + wide * np.cos(angles), 0 * angles, z + deep * np.sin(angles)], -1)
+        warmth = self.heat[0] + self.heat[1] * warmth
         self._polygon(ring, self.light.at((x, 0, z)) * 0.012, warmth)
 
     def hang(self, corners: Array, texture: Array) -> None:

@@ -58,9 +58,9 @@ class Conditions:
     black_hot: bool = False
 
     @property
-    def night(self) -> bool:
-        """Whether lamps are lit."""
-        return self.sky[1] < 1
+    def blinding(self) -> bool:
+        """Whether somebody stands in front of headlights, and the lens is dirty."""
+        return self.glare[0] > 2
 
 
 NIGHT: Range = (0.015, 0.05)
@@ -86,12 +86,13 @@ CONDITIONS: dict[Hard, Conditions] = {
         grounds=((TRODDEN, SNOW, False), (SNOW, SNOW, False), (ASPHALT, SNOW, True)),
         backdrops=("trees", "open", "street", "wall"),
     ),
-    "branches": Conditions(cover=(0, 1), backdrops=("trees",), wall=(0.35, 0.5)),
+    "branches": Conditions(cover=(0, 1), backdrops=("trees", "trees", "wall")),
     "fog": Conditions(cover=(1, 1), clear=(9, 26), sky=(2, 6), ground=(0.30, 0.36)),
     "smoke": Conditions(smoke=True, cars=(0, 3), people=(4, 8)),
     "glare": Conditions(
         sky=NIGHT, cover=(0, 0.5), ground=(0.28, 0.40), wall=(0.25, 0.35), grounds=TARRED,
-        cars=(1, 3), running=1, glare=(2.5, 6), people=(4, 7), backdrops=("street", "trees", "open"),
+        cars=(1, 3), running=1, glare=(2.5, 6), people=(4, 7),
+        backdrops=("street", "trees", "open"),
     ),
     "noise": Conditions(
         sky=(0.010, 0.03), cover=(0, 0.6), ground=(0.28, 0.40), wall=(0.25, 0.35), dark=True,

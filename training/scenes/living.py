@@ -4,8 +4,10 @@ Each is painted as capsules: a darker, cooler rim, then the middle. Warmth is of
 and of clothes between 0.5 and 0.7; a canvas's `heat` makes weather of it.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from training.scenes.canvas import Canvas, Colour
@@ -26,13 +28,25 @@ class Clothes(NamedTuple):
     bag: bool
 
 
+CIRCLE = np.exp(2j * np.pi * np.arange(16) / 16)[:, None].view(np.float64).astype(np.float32)
+
+
 def paint(canvas: Canvas, parts: list[Part], x: float, z: float, size: float) -> None:
     """Paint parts, given around x = 0, at (x, z), `size` times as large."""
     light = canvas.light.at((x, size, z))
+    scale, foot = canvas.camera.focal / z * size, canvas.camera.project((x, 0, z))
+    offset, gain = canvas.heat
     for discs, colour, warmth in parts:
-        placed = np.array(discs) * size + (x, 0, 0)
-        canvas.hull(placed, z, np.array(colour) * light * 0.7, warmth - 0.05)
-        canvas.hull(placed * (1, 1, 0.65), z, np.array(colour) * light, warmth)
+        placed = np.array(discs, np.float32)
+        for share, shine, cooler in ((1, 0.7, 0.05), (0.65, 1, 0)):
+            rims = placed[:, None, :2] + placed[:, None, 2:] * share * CIRCLE
+            points = (foot + rims.reshape(-1, 2) * (scale, -scale)) * 16
+            outline = cv2.convexHull(np.round(points).astype(np.int32))
+            value = [*(light * colour * shine), offset + gain * (warmth - cooler)]
+            value = canvas.veil(value, z).tolist()
+            cv2.fillConvexPoly(canvas.pixels, outline, value, cv2.LINE_8, 4)
+            if canvas.labels is not None:
+                cv2.fillConvexPoly(canvas.labels, outline, canvas.label, cv2.LINE_8, 4)
 
 
 def head(clothes: Clothes, x: float, y: float, facing: int) -> list[Part]:
@@ -67,7 +81,6 @@ class Walker(NamedTuple):
     def paint(self, canvas: Canvas) -> None:
         """Paint legs, trunk, arms and head."""
         wear, side, step = self.clothes, self.facing, 0.26 * self.stride
-        canvas.shade(self.x, self.z, 0.32, 0.12, canvas.heat[0] + canvas.heat[1] * 0.35)
         parts: list[Part] = []
 
         def leg(hip: float, knee: float, foot: float, share: float) -> None:
@@ -94,23 +107,23 @@ class Walker(NamedTuple):
             leg(-0.09, -0.10, -0.10 - 0.1 * step, 0.9)
             leg(0.09, 0.10, 0.10 + 0.1 * step, 0.9)
             trunk = (
-                (-0.15, 1.38, 0.075),
-                (0.15, 1.38, 0.075),
-                (0.11, 1.1, 0.08),
-                (-0.11, 1.1, 0.08),
+                (-0.13, 1.38, 0.075),
+                (0.13, 1.38, 0.075),
+                (0.09, 1.1, 0.09),
+                (-0.09, 1.1, 0.09),
             )
             skirt = (
-                (-0.11, 1.1, 0.08),
-                (0.11, 1.1, 0.08),
-                (0.13, wear.hem + 0.07, 0.07),
-                (-0.13, wear.hem + 0.07, 0.07),
+                (-0.135, 1.36, 0.075),
+                (0.135, 1.36, 0.075),
+                (0.11, wear.hem + 0.07, 0.075),
+                (-0.11, wear.hem + 0.07, 0.075),
             )
-        parts += [(trunk, wear.coat, 0.70), (skirt, wear.coat, 0.64)]
+        parts += [(skirt, wear.coat, 0.66), (trunk, wear.coat, 0.70)]
         if side:
             arm(0, -0.5 * step * side, -1.0 * step * side, 0.85)
         else:
-            arm(-0.21, -0.26, -0.25 + 0.2 * step, 0.85)
-            arm(0.21, 0.26, 0.25 - 0.2 * step, 0.85)
+            arm(-0.185, -0.22, -0.23 + 0.2 * step, 0.85)
+            arm(0.185, 0.22, 0.23 - 0.2 * step, 0.85)
         if wear.bag:
             bag = -0.20 * side if side else 0.3
             parts.append((((bag, 1.34, 0.08), (bag, 1.02, 0.09)), BLACK, 0.42))
@@ -130,7 +143,6 @@ class Rider(NamedTuple):
     def paint(self, canvas: Canvas) -> None:
         """Paint the bicycle, then whoever sits on it."""
         side, wear, size = self.facing, self.clothes, self.height / 1.76
-        canvas.shade(self.x, self.z, 0.85, 0.10, canvas.heat[0] + canvas.heat[1] * 0.33)
         angles = np.linspace(0, 2 * np.pi, 25)
         light = canvas.light.at((self.x, 1, self.z))
         for hub in (-0.52, 0.52):
@@ -143,7 +155,7 @@ class Rider(NamedTuple):
         frame = ((-0.52, 0.34), (-0.16, 0.86), (0.42, 0.84), (-0.02, 0.32), (-0.52, 0.34))
         parts: list[Part] = [
             (((a * side, b, 0.025), (c * side, d, 0.025)), (0.05, 0.05, 0.3), 0.3)
-            for (a, b), (c, d) in zip(frame, frame[1:], strict=False)
+            for (a, b), (c, d) in pairwise(frame)
         ]
         parts.append((((0.42 * side, 0.98, 0.022), (0.52 * side, 0.34, 0.02)), BLACK, 0.3))
         for knee, foot, share in (
@@ -176,7 +188,6 @@ class Beast(NamedTuple):
     def paint(self, canvas: Canvas) -> None:
         """Paint legs, body, neck, head and tail."""
         side, up = self.facing, 0.38 * self.legs
-        canvas.shade(self.x, self.z, 0.5 * self.size, 0.12, canvas.heat[0] + canvas.heat[1] * 0.34)
         parts: list[Part] = []
         for hip, foot, share in (
             (-0.32, -0.40, 0.7),

@@ -50,15 +50,16 @@ TRODDEN = Surface((0.55, 0.53, 0.50), 0.16, 0.22, 0.02)
 
 def fractal(rng: np.random.Generator, shape: tuple[int, ...], rows: float, columns: float) -> Array:
     """Noise (H, W) around 0 with four octaves of detail, from so many bumps down and across."""
-    total = np.zeros(shape[:2], np.float32)
+    half = max(1, shape[0] // 2), max(1, shape[1] // 2)
+    total = np.zeros(half, np.float32)
     for octave in range(4):
-        total += noise(rng, shape, rows * 2**octave, columns * 2**octave) / 2**octave
-    return total
+        total += noise(rng, half, rows * 2**octave, columns * 2**octave) / 2**octave
+    return cv2.resize(total, (shape[1], shape[0]))
 
 
 def paint_sky(canvas: Canvas, rng: np.random.Generator, zenith: Array, cover: float) -> None:
     """From `zenith` (4,) down to the haze; `cover` from 0 to 1 is clouded."""
-    height, width = canvas.pixels.shape[:2]
+    height = len(canvas.pixels)
     horizon = int(np.clip(round(canvas.camera.y), 1, height))
     sky = canvas.pixels[:horizon]
     down = np.linspace(0, 1, horizon, dtype=np.float32)[:, None, None]
@@ -80,12 +81,13 @@ def paint_hills(
     first = int(np.clip(top.min(), 0, foot - 1))
     band = canvas.pixels[first:foot]
     rows = np.arange(first, foot, dtype=np.float32)[:, None]
-    ragged = noise(rng, band.shape, (foot - first) / 3, width / 3)
-    mass = np.clip(rows - top + 3 * ragged, 0, 1)[..., None]
+    ragged = noise(rng, band.shape, (foot - first) / 2, width / 2)
+    ragged += noise(rng, band.shape, (foot - first) / 6, width / 6)
+    mass = np.clip(rows - top + 2 * ragged, 0, 1)[..., None]
     values = np.empty(band.shape, np.float32)
-    tone = np.clip(1 + 0.35 * ragged + 0.2 * fractal(rng, band.shape, 3, 14), 0.2, 2)
+    tone = np.clip(1 + 0.22 * ragged + 0.2 * fractal(rng, band.shape, 3, 14), 0.2, 2)
     values[..., :3] = np.array(paint, np.float32) * canvas.light.sky * tone[..., None]
-    values[..., 3] = warmth + 0.03 * ragged
+    values[..., 3] = warmth + 0.010 * ragged
     band += mass * (canvas.veil(values, far) - band)
 
 
@@ -117,11 +119,11 @@ def paint_ground(
     def spread(texture: Array, per_metre: float) -> Array:
         return cv2.remap(
             texture,
-            x * per_metre + 4096,
+            x * per_metre,
             depths * per_metre,
             cv2.INTER_LINEAR,
             None,
-            cv2.BORDER_WRAP,
+            cv2.BORDER_REFLECT_101,
         )
 
     fine = spread(grain, 40) * np.clip(7 / z, 0, 1) + 0.6 * spread(grain, 9) * np.clip(40 / z, 0, 1)
@@ -132,9 +134,9 @@ def paint_ground(
         return np.maximum(1 + surface.fine * fine + surface.coarse * coarse, 0.15)
 
     value = np.empty((*x.shape, 4), np.float32)
+    beside, along = (1 - is_road) * tone(verge), is_road * tone(road)
     for channel in range(3):
-        ground = verge.paint[channel] * tone(verge)
-        value[..., channel] = ground + is_road * (road.paint[channel] * tone(road) - ground)
+        value[..., channel] = verge.paint[channel] * beside + road.paint[channel] * along
     value[..., 3] = warmth + verge.warmth + is_road * (road.warmth - verge.warmth) + 0.012 * coarse
     value[..., 3] += 0.008 * fine
     if marked:
@@ -169,34 +171,51 @@ class Tree(NamedTuple):
     def paint(self, canvas: Canvas) -> None:
         """Paint the trunk, what grows out of it, and leaves as ragged clumps."""
         rng = np.random.default_rng(self.seed)
+        height, width = canvas.pixels.shape[:2]
         light = canvas.light.at((self.x, 3, self.z))
-        bark = canvas.veil([*(light * (0.07, 0.085, 0.10)), self.warmth], self.z)
-        limbs = [(self.x, -0.1, np.pi / 2, 0.28 * self.height, 0.035 * self.height)]
-        tips: list[tuple[float, float]] = []
-        for generation in range(6):
+        metre = canvas.camera.focal / self.z
+        wood, leafy = np.zeros((2, height, width), np.uint8)
+        limbs = [(self.x, -0.1, np.pi / 2, rng.uniform(0.2, 0.3) * self.height)]
+        for generation in range(7):
             grown, lines = [], []
-            for x, y, angle, length, _ in limbs:
+            for x, y, angle, length in limbs:
                 end = x + length * np.cos(angle), y + length * np.sin(angle)
                 lines.append(((x, y, self.z), (*end, self.z)))
-                turns = rng.uniform(0.2, 0.75, 2) * (-1, 1)
-                for turn in (*turns, rng.normal(0, 0.15))[: 3 if generation < 4 else 2]:
-                    share = rng.uniform(0.62, 0.86)
-                    grown.append((*end, angle + turn, length * share, 0.0))
-                if generation > 2:
-                    tips.append(end)
-            thick = canvas.camera.focal / self.z * 0.035 * self.height * 0.6**generation
+                for turn in (*(rng.uniform(0.15, 0.9, 2) * (-1, 1)), rng.normal(0, 0.2)):
+                    if generation < 2 or rng.random() < 0.72:
+                        bent = angle + turn + 0.08 * np.cos(angle)  # towards the light
+                        grown.append((*end, bent, length * rng.uniform(0.55, 0.88)))
+            if not lines:
+                break
+            thick = metre * 0.032 * self.height * 0.55**generation
             ends = np.round(canvas.camera.project(lines) * 16).astype(np.int32)
-            cv2.polylines(
-                canvas.pixels, list(ends), False, bark.tolist(), max(1, round(thick)), cv2.LINE_8, 4
-            )
-            limbs = grown
+            cv2.polylines(wood, list(ends), False, 255, max(1, round(thick)), cv2.LINE_AA, 4)
+            if self.leaves and generation > 2:
+                wide = max(2, round(0.4 * metre))
+                cv2.polylines(leafy, list(ends), False, 255, wide, cv2.LINE_8, 4)
+            limbs = grown[:260]
+        tone = 1 + 0.25 * noise(rng, wood.shape, height / 3, width / 3)
+        bark = np.array((0.07, 0.085, 0.10)) * rng.uniform(0.4, 1)
+        self.cover(canvas, wood, bark * light, tone)
         if self.leaves:
-            for x, y in rng.permutation(tips)[:110]:
-                clump = np.array(self.leaves) * light * rng.uniform(0.5, 1.4)
-                for _ in range(3):
-                    places = rng.normal((x, y), 0.05 * self.height, (3, 2))
-                    points = np.column_stack([places, np.full(3, self.z)])
-                    canvas.fill(points, clump, self.warmth - 0.02)
+            ragged = noise(rng, wood.shape, height / 3, width / 3)
+            ragged += 0.8 * noise(rng, wood.shape, height / 9, width / 9)
+            crown = cv2.GaussianBlur(leafy, (0, 0), 0.3 * metre + 0.5).astype(np.float32)
+            crown += np.minimum(crown, 60) * ragged  # gaps, and single leaves at the rim
+            crown = np.clip((crown - 75) * 4, 0, 255).astype(np.uint8)
+            self.cover(canvas, crown, np.array(self.leaves) * light, 1 + 0.3 * ragged)
+
+    def cover(self, canvas: Canvas, mask: NDArray[np.uint8], colour: Array, tone: Array) -> None:
+        """Paint where a mask of 0 to 255 is set."""
+        x, y, wide, tall = cv2.boundingRect(mask)
+        box = np.s_[y : y + tall, x : x + wide]
+        values = np.empty((tall, wide, 4), np.float32)
+        values[..., :3] = np.clip(tone[box], 0.25, 2)[..., None] * np.asarray(colour, np.float32)
+        values[..., 3] = self.warmth
+        share = mask[box][..., None] / np.float32(255)
+        canvas.pixels[box] += share * (canvas.veil(values, self.z) - canvas.pixels[box])
+        if canvas.labels is not None:
+            canvas.labels[mask > 127] = canvas.label
 
 
 class Board(NamedTuple):

@@ -54,7 +54,7 @@ def exposed(
     """
     height, width = radiance.shape[:2]
     metered = np.minimum(radiance[::8, ::8], 4 * np.median(radiance[::8, ::8])).mean()
-    gain = min(0.32 / float(metered), 6.0)
+    gain = min(rng.uniform(0.24, 0.5) / float(metered), 6.0)
     light = cv2.GaussianBlur(radiance, (0, 0), 0.45 + height / 3000) * np.float32(gain)
     small = cv2.resize(light, (width // 4, height // 4), interpolation=cv2.INTER_AREA)
     bright = np.clip(small - 1.2, 0, 40)
@@ -63,15 +63,15 @@ def exposed(
         bloom += share * cv2.GaussianBlur(bright, (0, 0), sigma * height / 4 + 0.5)
     bloom += 0.06 * cv2.blur(bright, (width // 16 | 1, 1))
     light += cv2.resize(bloom, (width, height)) * np.float32(0.6 * glare)
-    codes = np.minimum(light * np.float32(1024), 8191).astype(np.uint16)
-    curve = (1 - np.exp(-1.7 * np.arange(8192) / 1024)) ** (1 / 2.2)
-    value = (4 + 255 * curve).astype(np.float32)[codes]
+    curve = (1 - np.exp(-1.7 * np.arange(4096) / 512)) ** (1 / 2.2)
+    codes = cv2.add(light * np.float32(512), 0.0, dtype=cv2.CV_16U)
+    value = (4 + 255 * curve).astype(np.float32).take(codes, mode="clip")
     rough = grain * (0.8 + 0.75 * gain**0.5)
     noise = rng.standard_normal((height, width, 1), np.float32)
     chroma = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), np.float32)
-    noise = 0.8 * noise + 0.6 * cv2.resize(chroma, (width, height))
-    noise *= np.float32(rough)
-    return np.clip(value + noise, 0, 255).round().astype(np.uint8)
+    value += np.float32(0.8 * rough) * noise
+    chroma = cv2.resize(chroma * np.float32(0.6 * rough), (width, height))
+    return np.asarray(cv2.add(value, chroma, dtype=cv2.CV_8U))  # rounds, and stays in 0 to 255
 
 
 def microbolometer(
@@ -95,6 +95,6 @@ def microbolometer(
     fixed = 0.7 * rng.standard_normal(width) + 0.35 * rng.standard_normal((height, 1))
     drift = cv2.resize(rng.standard_normal((3, 4), np.float32), (width, height))
     value += pattern * (fixed + drift).astype(np.float32)
-    value += (1 + 0.5 * pattern) * rng.standard_normal((height, width), np.float32)
-    value = np.clip(value, 0, 255)
-    return (255 - value if black_hot else value).round().astype(np.uint8)
+    grain = (1 + 0.5 * pattern) * rng.standard_normal((height, width), np.float32)
+    grey = np.asarray(cv2.add(value, grain, dtype=cv2.CV_8U))
+    return 255 - grey if black_hot else grey

@@ -18,7 +18,7 @@ HIDDEN = 0.5
 
 @dataclass(frozen=True)
 class Target:
-    """Something to be found: `mask` (H, W) bool is where it covers half a pixel or more."""
+    """Something to be found: `mask` (H, W) bool is where it covers more than half a pixel."""
 
     kind: TargetKind
     mask: NDArray[np.bool_]
