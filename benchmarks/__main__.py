@@ -239,6 +239,9 @@ def targets(
     ranks: Annotated[
         Path | None, typer.Option(help="a quality.json of the same methods, for their mean ranks")
     ] = None,
+    detector: Annotated[
+        bool, typer.Option(help="let one look for people and vehicles, too; needs node and npm")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="processes; as many as cores if not given")
@@ -247,7 +250,7 @@ def targets(
     """Judge fused pictures by the targets and the detail that they keep. Goes on where it was."""
     with Console(stderr=True).status("Importing torch and ONNX"):
         from benchmarks.targets import measure
-    table = measure.run(data, methods, output, boxes, against, ranks, limit, workers)
+    table = measure.run(data, methods, output, boxes, against, ranks, detector, limit, workers)
     Console().print(Markdown(table))
 
 

@@ -12,8 +12,10 @@ from rich.progress import track
 from benchmarks import machine, record
 from benchmarks.quality.baselines import SOURCES
 from benchmarks.quality.methods import Method, find_methods
+from benchmarks.targets import detector as detecting
 from benchmarks.targets import page, plot, summary
 from benchmarks.targets.boxes import read_boxes
+from benchmarks.targets.detector import found as detected
 from benchmarks.targets.scores import Job, Result, judge_pair
 from benchmarks.targets.subjects import Subject, find_subjects
 from benchmarks.workers import work
@@ -30,6 +32,7 @@ def run(
     boxes: Path,
     against: str | None,
     quality: Path | None,
+    detector: bool,
     limit: int | None,
     workers: int | None,
 ) -> str:
@@ -43,6 +46,8 @@ def run(
         boxes: where targets and details are in real pairs.
         against: the method from which others' differences are taken; the last one if None.
         quality: a `quality.json` of the same methods, for their mean ranks.
+        detector: whether to run one on the pictures of real pairs, too; see
+            `benchmarks.targets.detector`.
         limit: pairs of each folder; all if None.
         workers: processes; as many as there are cores if None.
 
@@ -58,6 +63,10 @@ def run(
     with console.status("Loading and exporting models"):
         found = find_methods(methods, output / "models")
     names = [method.name for method in found]
+    if detector and (reason := detecting.missing()):
+        console.print("left out:", reason, markup=False)
+        detector = False
+    found += [Method(n, "baseline") for n in SOURCES if detector and n not in names]
     against = against or names[-1]
     if against not in names:
         raise UserError(f"{against!r} is none of the methods {', '.join(names)}")
@@ -66,7 +75,19 @@ def run(
     content = summary.record(results, found, against)
     content["mean_rank"] = ranks
     content["machine"] = machine.describe()
-    table = summary.tabulate(content)
+    if detector:
+        content["detector"] = {
+            name: detected.judge(pairs, list(measured["summary"]), output)
+            for name, measured in content["data"].items()
+            if (
+                pairs := [
+                    s
+                    for s in subjects
+                    if s.pair and s.data == name and s.name in measured["images"]
+                ]
+            )
+        }
+    table = tabulate(content)
     record.write(output, "targets", content, table)
     write_atomically(output / "targets.svg", plot.draw(content))
     make_folder(output / "boxes")
@@ -119,6 +140,11 @@ def judge(
                     file.write("\n" + json.dumps(asdict(result)))  # the last may be cut short
                     file.flush()
     return results
+
+
+def tabulate(content: dict[str, Any]) -> str:
+    """The tables of a `targets.json`."""
+    return summary.tabulate(content) + detected.tabulate(content.get("detector", {}))
 
 
 def mean_ranks(path: Path) -> dict[str, dict[str, float]]:
