@@ -255,6 +255,45 @@ def targets(
 
 
 @app.command()
+def misalignment(
+    data: Annotated[list[str], typer.Argument(metavar="[NAME=]DATA...", help="as for targets")],
+    output: Output,
+    methods: Annotated[
+        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
+    ] = METHODS,
+    boxes: Annotated[Path, typer.Option(help="where to look in real pairs, as JSON")] = BOXES,
+    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+    ] = None,
+) -> None:
+    """Judge by targets and detail where the infrared frame is out of place."""
+    with Console(stderr=True).status("Importing torch and ONNX"):
+        from benchmarks.targets.misalignment import run
+    Console().print(Markdown(run(data, methods, output, boxes, limit, workers)))
+
+
+@app.command()
+def flicker(
+    clips: Annotated[
+        list[Path], typer.Argument(help="folders with videos in visible/ and infrared/")
+    ],
+    output: Output,
+    methods: Annotated[
+        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
+    ] = METHODS,
+    steps: Annotated[int, typer.Option(min=1, help="frame steps of each clip")] = 44,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+    ] = None,
+) -> None:
+    """Measure how much fused clips change where nothing changes in their sources."""
+    with Console(stderr=True).status("Importing torch and ONNX"):
+        from benchmarks.targets.flicker import run
+    Console().print(Markdown(run(clips, methods, output, steps, workers)))
+
+
+@app.command()
 def panels(
     output: Output,
     data: Annotated[

@@ -20,6 +20,7 @@ Floats = NDArray[np.float32]
 LOST = 0.35  # a target is lost if less than this share of its contrast is kept
 STRONGEST = 95  # percentile: what a target's strongest pixels do, whatever single ones do
 DETAIL = 3  # pixels, sigma: detail is what a Gaussian takes away
+NOTHING = 0.5  # levels, or units of a* and b*, RMS: what rounding to 8 bits can make
 FINE, COARSE = 1, 8  # pixels, sigmas at which gradients are compared
 
 
@@ -45,7 +46,7 @@ class Target:
         """The share of its contrast that is in a fused picture, 0 to 1; NaN if there is none."""
         if not self.levels:
             return math.nan
-        return min(_contrast(fused, self.mask, self.ring) / self.levels, 1)
+        return min(contrast(fused, self.mask, self.ring) / self.levels, 1)
 
 
 def find_target(
@@ -84,10 +85,15 @@ def find_target(
     for name, source in (("visible", visible), ("infrared", infrared)):
         differences = source - np.median(source[ring]).astype(np.float32)
         own = _strong(differences, inside) if mask is None else mask
-        levels = _contrast(source, own, ring)
+        levels = contrast(source, own, ring)
         found.append(Target(name, levels, box, own, ring))
     known = [target for target in found if only in (None, target.source)]
     return max(known, key=lambda target: target.levels**2 * target.mask.sum())
+
+
+def contrast(picture: Frames, mask: Mask, ring: Mask) -> float:
+    """|mean over the mask - median of the ring|, in levels; 0 where the mask is empty."""
+    return abs(float(picture[mask].mean()) - float(np.median(picture[ring]))) if mask.any() else 0.0
 
 
 def target_kept(
@@ -167,10 +173,6 @@ def colour_kept(fused: Frames, visible: Frames) -> float:
     return _projection(_colour(fused), _colour(visible))
 
 
-def _contrast(picture: Frames, mask: Mask, ring: Mask) -> float:
-    return abs(float(picture[mask].mean()) - float(np.median(picture[ring]))) if mask.any() else 0.0
-
-
 def _strong(differences: Floats, inside: Mask) -> Mask:
     """Pixels that differ by more than half of what the strongest do, on the stronger side."""
     sides = differences, -differences
@@ -194,6 +196,8 @@ def _colour(picture: Frames) -> Floats:
 
 
 def _projection(own: Floats, source: Floats) -> float:
-    """<own, source> / <source, source>, clipped to 0..1."""
+    """<own, source> / <source, source>, clipped to 0..1; NaN where the source has nothing."""
     energy = float(source @ source)
-    return min(max(float(own @ source) / energy, 0.0), 1.0) if energy else math.nan
+    if energy < NOTHING**2 * len(source):
+        return math.nan
+    return min(max(float(own @ source) / energy, 0.0), 1.0)

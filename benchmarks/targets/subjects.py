@@ -1,6 +1,6 @@
 """What is judged: real pairs with boxes, and rendered scenes with exact masks."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from benchmarks.quality.measure import list_pairs
 from benchmarks.quality.methods import named
 from benchmarks.quality.scores import read_pair
 from benchmarks.targets.boxes import Region, Regions
-from benchmarks.targets.measures import Box, Target, detail, find_target
+from benchmarks.targets.measures import Box, Target, contrast, detail, find_target
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames
 from ship_deploy.images import PairOfFiles
@@ -42,6 +42,54 @@ class Seen(NamedTuple):
     names: list[str]
 
 
+class Offset(NamedTuple):
+    """How the infrared frame is out of place: shifted to the right, and enlarged from its centre.
+
+    Attributes:
+        pixels: of the shift.
+        scale: 1.02 enlarges by 2%.
+    """
+
+    pixels: float = 0
+    scale: float = 1
+
+    def __str__(self) -> str:
+        moved = [f"{self.pixels:g} px"] if self.pixels else []
+        moved += [f"{100 * (self.scale - 1):.0f}% larger"] if self.scale != 1 else []
+        return ", ".join(moved) or "aligned"
+
+    def apply(self, seen: Seen) -> Seen:
+        """The same with its infrared frame out of place, and with it the targets that it shows."""
+        infrared = self._move(seen.infrared, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+        targets = [t if t.source == "visible" else self._follow(t, infrared) for t in seen.targets]
+        return seen._replace(infrared=infrared, targets=targets)
+
+    def _follow(self, target: Target, infrared: Frames) -> Target:
+        mask, ring = (
+            self._move(pixels.view(np.uint8), cv2.INTER_NEAREST, cv2.BORDER_CONSTANT).view(np.bool_)
+            for pixels in (target.mask, target.ring)
+        )
+        visible = mask.any() and ring.any()  # and not moved out of the frame
+        levels = contrast(infrared, mask, ring) if visible else 0.0
+        return replace(target, mask=mask, ring=ring, levels=levels)
+
+    def _move(self, image: Frames, interpolation: int, border: int) -> Frames:
+        height, width = image.shape
+        matrix = np.float32(
+            [
+                [self.scale, 0, (1 - self.scale) * (width - 1) / 2 + self.pixels],
+                [0, self.scale, (1 - self.scale) * (height - 1) / 2],
+            ]
+        )
+        moved = cv2.warpAffine(
+            image, matrix, (width, height), flags=interpolation, borderMode=border
+        )
+        return np.asarray(moved, np.uint8)
+
+
+ALIGNED = Offset()
+
+
 @dataclass(frozen=True)
 class Subject:
     """A pair to judge, before it is read.
@@ -52,6 +100,7 @@ class Subject:
         pair: its files; None for a rendered scene.
         regions: boxes in a pair of files.
         seed: of a rendered scene.
+        offset: by which its infrared frame is out of place.
     """
 
     data: str
@@ -59,6 +108,7 @@ class Subject:
     pair: PairOfFiles | None = None
     regions: Regions = field(default_factory=lambda: Regions((0, 0), [], []))
     seed: int = 0
+    offset: Offset = ALIGNED
 
     def read(self) -> Seen:
         """Read or render it.
@@ -66,6 +116,10 @@ class Subject:
         Raises:
             UserError: a file is unreadable, or the boxes are of a picture of another size.
         """
+        seen = self._read()
+        return seen if self.offset == ALIGNED else self.offset.apply(seen)
+
+    def _read(self) -> Seen:
         if self.pair is None:
             return _render(self.seed)
         visible, infrared = read_pair(self.pair)

@@ -130,6 +130,13 @@ def tabulate(content: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def show(name: str, value: float, sign: str = "") -> str:
+    """A measure's value as text; with a sign where `sign` is "+"."""
+    if MEASURES[name].percent:
+        return f"{100 * value:{sign}.1f}%"
+    return f"{value:{sign}.3f}"
+
+
 def _summary(by_method: Mapping[str, Sequence[Result]], against: str | None) -> dict[str, Any]:
     """Method -> measure -> value, interval, count, difference from the chosen method."""
     images = len(next(iter(by_method.values())))
@@ -189,26 +196,20 @@ def _best(summary: Mapping[str, Any], content: dict[str, Any]) -> dict[str, floa
 def _cell(name: str, figure: dict[str, Any], best: bool) -> str:
     if figure["value"] is None:
         return "n/a"
-    text = _show(name, figure["value"])
+    text = show(name, figure["value"])
     if name == "lost":
         text = f"{round(figure['value'] * figure['count'])}, {text}"
     text = f"**{text}**" if best else text
-    return f"{text} ({' to '.join(_show(name, v) for v in figure['interval'])})"
+    return f"{text} ({' to '.join(show(name, v) for v in figure['interval'])})"
 
 
 def _difference(name: str, difference: dict[str, Any]) -> str:
     low, high = difference["interval"]
     if low is None:
         return "n/a"
-    text = _show(name, difference["value"], "+")
+    text = show(name, difference["value"], "+")
     text = f"**{text}**" if low > 0 or high < 0 else text
-    return f"{text} ({_show(name, low, '+')} to {_show(name, high, '+')})"
-
-
-def _show(name: str, value: float, sign: str = "") -> str:
-    if MEASURES[name].percent:
-        return f"{100 * value:{sign}.1f}%"
-    return f"{value:{sign}.3f}"
+    return f"{text} ({show(name, low, '+')} to {show(name, high, '+')})"
 
 
 def _rank(rank: float | None) -> str:

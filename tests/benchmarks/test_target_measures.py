@@ -90,6 +90,7 @@ def test_nothing_to_keep_is_no_score():
     assert math.isnan(detail_kept(FLAT, FLAT, FLAT, BOX))
     grey = np.repeat(FLAT[..., None], 3, axis=2)
     assert math.isnan(colour_kept(grey, FLAT))
+    assert math.isnan(colour_kept(grey, grey))
 
 
 def stripes(amplitude: float) -> Frames:
