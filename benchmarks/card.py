@@ -1,4 +1,4 @@
-"""The facts in the bundled model's card: recipe, digests and figures, never typed by hand."""
+"""The facts in the bundled model's card: training, digests and figures, never typed by hand."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL
-from training.checkpoints import digest, read_facts, recipes
+from training.checkpoints import digest, read_metadata, training_configs
 
 CARD = BUNDLED_MODEL.with_name("README.md")
 BEGIN, END = "<!-- written by `python -m benchmarks report` -->", "<!-- end -->"
@@ -31,7 +31,7 @@ def update(card: str, figures: Path, checkpoint: Path) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise UserError(f"{CARD}: lacks the line {END if begin else BEGIN}")
-    facts = [*_facts(recipes(checkpoint), checkpoint), "", *_figures(record)]
+    facts = [*_facts(training_configs(checkpoint), checkpoint), "", *_figures(record)]
     return "\n".join([before + BEGIN, "", *facts, "", END + after])
 
 
@@ -50,8 +50,8 @@ def lead(record: dict[str, Any]) -> str:
 
 
 def _facts(stages: list[dict[str, Any]], checkpoint: Path) -> list[str]:
-    """A column for each recipe that the weights went through, then the files' digests."""
-    columns = [_stage(recipe) for recipe in stages]
+    """A column for each run that the weights went through, then the files' digests."""
+    columns = [_stage(config) for config in stages]
     names = [f"stage {number}" for number in range(1, len(stages) + 1)]
     return [
         f"| | {' | '.join(names)} |",
@@ -65,12 +65,12 @@ def _facts(stages: list[dict[str, Any]], checkpoint: Path) -> list[str]:
 
 
 def _mixed(checkpoint: Path) -> list[str]:
-    shares = read_facts(checkpoint).get("mixed")
+    shares = read_metadata(checkpoint).get("mixed")
     return [f"Averaged weights: {shares} (SHA-256 of the checkpoints).", ""] if shares else []
 
 
-def _stage(recipe: dict[str, Any]) -> dict[str, str]:
-    data, optimiser, loss = recipe["data"], recipe["optimiser"], recipe["loss"]
+def _stage(config: dict[str, Any]) -> dict[str, str]:
+    data, optimiser, loss = config["data"], config["optimiser"], config["loss"]
     terms = [
         f"{loss[name]:g} {name}" + (f" ({form})" if (form := loss.get(f"{name}_form")) else "")
         for name in ("mask", "intensity", "gradient", "ssim", "excess")
@@ -79,7 +79,7 @@ def _stage(recipe: dict[str, Any]) -> dict[str, str]:
     return {
         "iterations": f"{optimiser['iterations']:,}",
         "crops": f"{data['batch']} of {data['crop']}x{data['crop']}",
-        "seed": str(recipe["run"]["seed"]),
+        "seed": str(config["run"]["seed"]),
         "loss": " + ".join(terms),
         "Adam": f"{optimiser['learning_rate']:g}, half a cosine",
         "warm-up": str(optimiser["warmup"]),

@@ -12,8 +12,8 @@ from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import measure as latency
 from benchmarks.models import Models, Size
 from export.build import Graph
+from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.engines.flavour import MODULES, load
-from ship_deploy.engines.gpu import find_gpu
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from training.checkpoints import digest

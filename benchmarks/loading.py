@@ -10,12 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.arithmetic import HalfArithmetic
 from benchmarks.candidates import TORCH, Candidate
-from benchmarks.fidelity.arithmetic import HalfArithmetic
 from benchmarks.models import Models, Size
 from export.build import Graph
-from export.fold import fold
-from export.precision import Narrowed
+from export.precision import narrow
 from export.verify import planes
 from ship_deploy import Fuser
 from ship_deploy.artifact import read_artifact
@@ -170,7 +169,7 @@ def _torch_function(candidate: Candidate, models: Models) -> Tensors:
         raise UserError("this torch has no CUDA, or finds no GPU")
     network = load_network(models.checkpoint)
     if candidate.precision == "fp16":  # as plain half, the spectrum overflows
-        network = Narrowed(fold(network))
+        network = narrow(network)
     network = network.eval().to(candidate.device)
 
     def around() -> AbstractContextManager[object]:

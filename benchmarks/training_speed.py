@@ -18,11 +18,11 @@ from typing_extensions import override
 from benchmarks import machine, record
 from ship_deploy.files import make_folder
 from ship_deploy.images import write_png
+from training.architecture import FusionNetwork
 from training.config import Config
+from training.layers.blocks import CentralDifference
 from training.loop import train
 from training.losses import fusion_losses
-from training.networks import SHIP
-from training.networks.layers import CentralDifference
 from training.scenes import render
 
 WARM_UP = 2  # rounds that are not counted
@@ -73,8 +73,8 @@ class LiteralDifference(nn.Module):
         return share * sides[0] + (1 - share) * sides[1] + x
 
 
-def literal(network: SHIP) -> SHIP:
-    """The reference network with nothing folded and in plain memory order, the weights copied."""
+def literal(network: FusionNetwork) -> FusionNetwork:
+    """A network with nothing folded and in plain memory order, the weights copied."""
     network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
     for module in list(network.modules()):
         for name, child in module.named_children():
@@ -84,7 +84,7 @@ def literal(network: SHIP) -> SHIP:
 
 
 class PlainLoop(Callback):
-    """After every step of the training loop, a plain one: the same crops, the published recipe.
+    """After every step of the training loop, a plain one: the same crops, the published settings.
 
     That is eager FP32, Adam, no clipping and no average, denormals left alone. What the training
     loop does between two steps, drawing crops included, is counted as its own.
@@ -122,7 +122,7 @@ class PlainLoop(Callback):
 
 
 def measure(config: Config) -> Speed:
-    """Train as a recipe says, a plain step after every step; the first two rounds do not count."""
+    """Train as a config says, a plain step after every step; the first two rounds do not count."""
     plain = PlainLoop()
     train(config, [plain])
     counted = plain.seconds[WARM_UP:]
@@ -146,7 +146,7 @@ def run(
     rounds: int = 20,
     network: dict[str, int] | None = None,
 ) -> str:
-    """Measure the published recipe on drawn scenes; write `training.json` and `training.md`.
+    """Measure the published settings on drawn scenes; write `training.json` and `training.md`.
 
     Returns:
         The Markdown table.
@@ -160,13 +160,13 @@ def run(
                 make_folder(Path(folder, kind))
                 write_png(Path(folder, kind, f"{seed}.png"), frame)
         for precision in precisions:
-            recipe = {
+            config = {
                 "run": {"name": precision, "folder": folder},
                 "data": {"folders": [{"path": folder}], "crop": crop, "batch": batch},
                 "network": network or {},
                 "optimiser": {"iterations": WARM_UP + rounds, "precision": precision},
             }
-            results.append(measure(Config.model_validate(recipe)))
+            results.append(measure(Config.model_validate(config)))
     content = {
         "machine": machine.describe(),
         "threads": torch.get_num_threads(),

@@ -41,7 +41,7 @@ def export(
         from export.build import Graph
         from export.models import export_models
         from export.precision import Precision
-        from ship_deploy.building import build_file
+        from ship_deploy.commands.build import build_file
         from ship_deploy.engines.flavour import load
 
     if unknown := set(precision) - {p.value for p in Precision}:

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from export.fold import fold
-from export.precision import Narrowed, Precision
-from export.spectrum import OPERATOR, circular_convolution_onnx
+from export.precision import Precision, narrow
+from export.spectrum import TRANSLATIONS
 from ship_deploy import __version__
 from ship_deploy.artifact import PRODUCER, seal
 from ship_deploy.frames import SMALLEST
+from training.architecture import FusionNetwork
 from training.colour import fuse_frames
 
 OPSET = 20
@@ -52,7 +53,7 @@ class _Luminance(_Frames):
 
 
 def build(
-    network: nn.Module,
+    network: FusionNetwork,
     graph: Graph,
     size: tuple[int, int] | None = None,
     precision: Precision = Precision.FP32,
@@ -60,17 +61,19 @@ def build(
     """Fold a network and export it.
 
     Args:
-        network: one of `training.networks`, FP32, in eval mode.
+        network: FP32, in eval mode.
         graph: what goes in and comes out.
         size: (height, width) to fix, or None for any size. The batch size is always free.
         precision: of features and weights.
 
     Returns:
         The checked ONNX model, without metadata.
+
+    Raises:
+        UserError: the network has no FP16.
     """
     height, width = size or TRACED_SIZE
-    folded = fold(network)
-    deployed = Narrowed(folded) if precision is Precision.FP16 else folded
+    deployed = narrow(network) if precision is Precision.FP16 else fold(network)
     if graph is Graph.FRAMES:
         module, names = _Frames(deployed), ["visible", "infrared", "fused"]
         shapes = [(2, height, width, 3), (2, height, width)]
@@ -83,7 +86,9 @@ def build(
     dynamic = {0: Dim("batch", min=1)}
     if size is None:
         dynamic |= {rows: Dim("height", min=SMALLEST), rows + 1: Dim("width", min=SMALLEST)}
-    return convert(module, inputs, names, dynamic)
+    model = convert(module, inputs, names, dynamic)
+    model.graph.name = type(network).__name__.lower()
+    return model
 
 
 def convert(
@@ -107,7 +112,7 @@ def convert(
             input_names=list(names[: len(inputs)]),
             output_names=list(names[len(inputs) :]),
             dynamic_shapes=tuple(dynamic for _ in inputs),
-            custom_translation_table={OPERATOR: circular_convolution_onnx},
+            custom_translation_table=TRANSLATIONS,
         )
     model = program.model_proto
     _strip(model)
@@ -138,7 +143,7 @@ def _strip(model: ModelProto) -> None:
     del model.graph.metadata_props[:], model.metadata_props[:]
     del model.graph.value_info[:]
     model.doc_string = model.graph.doc_string = ""
-    model.graph.name = "ship"
+    model.graph.name = "network"
 
 
 @contextlib.contextmanager

@@ -1,17 +1,19 @@
 """Constants of channels, moved out of FP16 exactly.
 
-Features ahead of the invertible blocks have means of 3 to 60 deviations. FP16 rounds relative to a
-value, so the mean costs digits of what varies, and the instance norms behind amplify the loss. Here
-a typical mean of each channel is subtracted where features are FP16 and added where they are FP32.
-Any constant gives the same function; a typical one gives it with smaller rounding errors.
+Some features have means of many deviations. FP16 rounds relative to a value, so the mean costs
+digits of what varies, and instance norms behind amplify the loss. Here a typical mean of each
+channel is subtracted where features are FP16 and added where they are FP32. Any constant gives the
+same function; a typical one gives it with smaller rounding errors.
 """
+
+from collections.abc import Sequence
+from fnmatch import fnmatch
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.colour import fuse_frames
-from training.networks.ship import ChannelInteraction
 from training.scenes import render
 
 SCENES, SIZE = 2, (96, 128)  # rendered frames that typical means are taken from
@@ -44,13 +46,14 @@ class CentredRefinement(nn.Module):
 
 
 @torch.no_grad()
-def centre(folded: nn.Module) -> None:
-    """Centre the refinements of channel interactions, in place."""
+def centre(folded: nn.Module, paths: Sequence[str]) -> None:
+    """Centre the refinements at these paths, * for anything, in place."""
+    if not paths:
+        return
     refinements = {
-        (interaction.refine_fused, i): refinement
-        for interaction in folded.modules()
-        if isinstance(interaction, ChannelInteraction)
-        for i, refinement in enumerate(interaction.refine_fused)
+        path: refinement
+        for path, refinement in folded.named_modules()
+        if any(fnmatch(path, pattern) for pattern in paths)
     }
     means: dict[nn.Module, Tensor] = {}
 
@@ -65,6 +68,7 @@ def centre(folded: nn.Module) -> None:
     fuse_frames(folded, visible, infrared)
     for hook in hooks:
         hook.remove()
-    for (sequence, i), refinement in refinements.items():
-        sequence[i] = CentredRefinement(refinement, [means[part] for part in refinement])
+    for path, refinement in refinements.items():
+        centred = CentredRefinement(refinement, [means[part] for part in refinement])
+        folded.set_submodule(path, centred)
     folded.requires_grad_(False)

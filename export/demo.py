@@ -10,18 +10,17 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from export.models import export_models
 from ship_deploy import Fuser, console
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
 from ship_deploy.images import find_pairs, read_infrared, read_visible, write_jpeg, write_png
 from ship_deploy.report import Pair, summary, write_report
+from training.data_folder import data_folder
 from training.scenes import render
 
 SCENES = 4
 SHOWN = 2  # of them in overview.jpg
-SHARED = Path(__file__).parents[2] / "shared"
-REAL = ("roadscene/test", "tno/test", "m3svd/train")
+REAL = ("roadscene/test", "tno/test", "m3svd/train")  # in the data folder
 EACH = 2  # pairs from each of them
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
@@ -43,17 +42,14 @@ def demo(
 ) -> None:
     """Fuse rendered night streets with the bundled model and show them on a page.
 
-    Where ../shared is, real pairs are fused too, with the weights that the authors published.
+    Real pairs are fused too, if the environment variable SHIP_DEPLOY_DATA names a folder with
+    data/roadscene/test, data/tno/test and data/m3svd/train, each with visible/ and infrared/.
     """
     make_folder(output)
     fuser = Fuser(device="cpu")
     panels = list(_fuse(fuser, _rendered(), output / "rendered"))
-    checkpoint = SHARED / "checkpoints" / "SHIP_model.pth"
-    if checkpoint.exists():
-        model = output / "models" / f"{checkpoint.stem}.onnx"
-        if not model.exists():
-            export_models(checkpoint, model.parent, say=_steps.print)
-        panels += _fuse(Fuser(model, device="cpu"), _real(), output / "real")
+    if folder := data_folder():
+        panels += _fuse(fuser, _real(folder / "data"), output / "real")
     write_jpeg(output / "overview.jpg", _overview(panels[:SHOWN]))
     page = output / "index.html"
     write_report(page, panels, summary(fuser), "ship-deploy: infrared and visible, fused")
@@ -72,15 +68,15 @@ def _overview(panels: list[Pair]) -> Frames:
 
 def _rendered() -> Iterator[Sample]:
     for seed in range(SCENES):
-        yield Sample(f"street_{seed}", *render(seed), "rendered night street, bundled model")
+        yield Sample(f"street_{seed}", *render(seed), "rendered night street")
 
 
-def _real() -> Iterator[Sample]:
+def _real(data: Path) -> Iterator[Sample]:
     for source in REAL:
-        folder = SHARED / "data" / source
+        folder = data / source
         for pair in find_pairs(folder / "visible", folder / "infrared")[:EACH]:
             frames = read_visible(pair.visible), read_infrared(pair.infrared)
-            yield Sample(pair.name, *frames, f"{source}, the authors' weights")
+            yield Sample(pair.name, *frames, source)
 
 
 def _fuse(fuser: Fuser, samples: Iterator[Sample], folder: Path) -> Iterator[Pair]:

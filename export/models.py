@@ -7,7 +7,7 @@ from pathlib import Path
 
 from export import verify
 from export.build import Graph, build, finish
-from export.precision import Precision
+from export.precision import Precision, half_precision
 from ship_deploy.artifact import Artifact
 from ship_deploy.backends.onnxruntime import OnnxRuntime
 from ship_deploy.errors import UserError
@@ -46,12 +46,14 @@ def export_models(
         What was written: NAME.onnx and NAME.luminance.onnx, with NAME.fp16 for FP16.
 
     Raises:
-        UserError: the checkpoint cannot be read, a result is out of tolerance, or the folder
-            cannot be written to. Nothing is written then.
+        UserError: the checkpoint cannot be read, its network has no FP16, a result is out of
+            tolerance, or the folder cannot be written to. Nothing is written then.
     """
     if size is not None and min(size) < SMALLEST:
         raise UserError(f"size is {size[0]}x{size[1]}, the smallest is {SMALLEST}x{SMALLEST}")
     network = load_network(checkpoint)
+    if Precision.FP16 in precisions:
+        half_precision(network)  # rather fail now than after another export
     count = sum(p.numel() for p in network.parameters())
     say(f"[bold]Load[/]    {type(network).__name__}, {count:,} parameters")
     batches = verify.scenes([size] if size else verify.SIZES)

@@ -14,29 +14,15 @@ k = k1 + H1 * k2 along a column, w and j likewise along a row, c for (re, im). C
 k1 <= H1 / 2 is enough: K1 values of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx
-import torch
 from onnxscript import opset20 as op
-from torch import Tensor
+
+from training.layers.spectrum import OPERATOR
 
 LARGEST_FACTOR = 64  # candidates for n1: enough for 4096 rows or columns, beyond that n2 grows
-
-
-@torch.library.custom_op("ship_deploy::circular_convolution", mutates_args=())
-def circular_convolution(x: Tensor, y: Tensor) -> Tensor:
-    """Circular convolution of each channel of x with that of y over the frame, (N, C, H, W)."""
-    return torch.fft.irfft2(torch.fft.rfft2(x) * torch.fft.rfft2(y), s=x.shape[-2:])
-
-
-@circular_convolution.register_fake
-def _(x: Tensor, y: Tensor) -> Tensor:
-    return torch.empty_like(x)
-
-
-OPERATOR = torch.ops.ship_deploy.circular_convolution.default
 
 
 def _ints(*values: int) -> Any:
@@ -143,3 +129,7 @@ def circular_convolution_onnx(x: Any, y: Any) -> Any:
     z = op.MatMul(op.Transpose(column2, perm=[0, 2, 1]), z)
     z = op.Reshape(z, op.Concat(batch, op.Mul(k1, two), op.Mul(h2, width), axis=0))
     return op.Reshape(op.MatMul(inverse1, z), op.Shape(x))
+
+
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {OPERATOR: circular_convolution_onnx}
+"""What the exporter writes for our operators."""

@@ -1,5 +1,5 @@
 """`python -m ship_deploy` is `ship-deploy`."""
 
-from ship_deploy.cli import main
+from ship_deploy.commands.app import main
 
 main()

@@ -9,12 +9,17 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ship_deploy.errors import UserError
 
 PRODUCER = "ship-deploy"
+try:
+    VERSION = version(PRODUCER)
+except PackageNotFoundError:  # a checkout that was never installed
+    VERSION = "0+checkout"
 _DIGEST_KEY = "ship_deploy_sha256"
 
 # Field numbers of onnx.ModelProto, and of its StringStringEntryProto.

@@ -1,4 +1,4 @@
-"""How every command of the project ends: errors in one line, exit codes, interrupts."""
+"""What every command of the project prints on, and how it ends: errors in one line, exit codes."""
 
 import signal
 import sys
@@ -6,9 +6,13 @@ import traceback
 from typing import NoReturn
 
 import typer
+from rich.console import Console
 
 from ship_deploy.errors import UserError
 
+# Results go to the one, all that is said meanwhile to the other, whose lines are never broken.
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 FAILURE, INTERRUPTED, TERMINATED = 1, 130, 143
 EPILOG = "Any command takes --debug, which shows where an error came from."
 

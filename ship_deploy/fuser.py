@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy import backends
-from ship_deploy.device_arrays import is_on_device
+from ship_deploy.cuda.arrays import is_on_device
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames, prepare
 

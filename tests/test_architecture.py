@@ -7,36 +7,121 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
 import tomllib
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("ship_deploy", "training", "export", "benchmarks")
-MAY_IMPORT = {
+# What each may import besides itself; a line names nothing that stands below it.
+PACKAGES: dict[str, set[str]] = {
     "ship_deploy": set(),
     "training": {"ship_deploy"},
     "export": {"ship_deploy", "training"},
     "benchmarks": {"ship_deploy", "training", "export"},
 }
+# The same for the rooms of the runtime and for the modules at its top.
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "console": {"errors"},
+    "files": {"errors"},
+    "artifact": {"errors"},
+    "frames": {"errors"},
+    "images": {"errors", "files", "frames"},
+    "cuda": {"errors", "frames"},
+    "engines": {"errors", "console", "files", "artifact", "frames", "cuda"},
+    "backends": {"errors", "artifact", "frames", "cuda", "engines"},
+    "fuser": {"errors", "frames", "cuda", "backends"},
+    "": {"errors", "artifact", "fuser"},
+    "report": {"errors", "files", "fuser"},
+    "geometry": {"errors", "files", "frames"},
+    "thermal": {"errors", "frames", "images"},
+    "streams": {"errors", "files", "frames", "images", "geometry", "thermal"},
+    "serving": {"errors", "streams"},
+}
+ROOMS["commands"] = set(ROOMS) - {""}
+ROOMS["__main__"] = {"commands"}
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "tensorrt", "lightning", "cv2", "rich")
+MAY_PRINT = ("commands", "console")
+
+
+def sources(package: str) -> list[Path]:
+    found = sorted((ROOT / package).rglob("*.py"))
+    assert found
+    return found
 
 
 def imported(path: Path) -> set[str]:
+    """The modules that a file imports, wherever in it, and what it takes from them: "a.b.name"."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names.add((node.module or "").split(".")[0])
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_imports_run_one_way(package):
-    forbidden = set(PACKAGES) - MAY_IMPORT[package] - {package}
-    for path in (ROOT / package).rglob("*.py"):
-        assert not imported(path) & (forbidden | {"tests"}), path
+def room(module: str) -> str:
+    """Where in the runtime "ship_deploy.x.y" is, or a name that the package itself exports."""
+    first = module.split(".")[1] if "." in module else ""
+    return first if first in ROOMS else ""
+
+
+def lower(may_import: dict[str, set[str]]) -> None:
+    """No line names itself or one below it, so nothing runs in circles."""
+    seen: set[str] = set()
+    for name, allowed in may_import.items():
+        assert allowed <= seen, name
+        seen.add(name)
+
+
+def test_imports_run_one_way():
+    lower(PACKAGES)
+    for package, allowed in PACKAGES.items():
+        forbidden = PACKAGES.keys() - allowed - {package} | {"tests"}
+        for path in sources(package):
+            assert not {name.split(".")[0] for name in imported(path)} & forbidden, path
+
+
+def test_no_room_imports_one_above_it():
+    lower(ROOMS)
+    for path in sources("ship_deploy"):
+        here = room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        found = {room(name) for name in imported(path) if name.split(".")[0] == "ship_deploy"}
+        assert found <= ROOMS[here] | {here}, f"{path}: {found - ROOMS[here] - {here}}"
+
+
+def test_every_room_has_its_line():
+    found = {path.stem for path in (ROOT / "ship_deploy").iterdir() if is_python(path)}
+    assert found - {"__init__"} == ROOMS.keys() - {""}
+
+
+def is_python(path: Path) -> bool:
+    return path.suffix == ".py" or any(path.glob("*.py"))
+
+
+def prints(path: Path) -> bool:
+    """Whether a file calls `print`, takes hold of the terminal, or makes a rich console."""
+    tree = ast.parse(path.read_text())
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    members = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    members |= imported(path)
+    return bool({"print", "Console"} & names or {"sys.stdout", "sys.stderr"} & members)
+
+
+def test_only_commands_print():
+    printing = {path for path in sources("ship_deploy") if prints(path)}
+    assert {room(".".join(p.relative_to(ROOT).with_suffix("").parts)) for p in printing} == set(
+        MAY_PRINT
+    )
+
+
+def test_tests_mirror_the_runtime():
+    """`tests/ship_deploy/ROOM/test_NAME.py`, or `test_NAME_ASPECT.py`, is about `ROOM/NAME`."""
+    for path in (ROOT / "tests" / "ship_deploy").rglob("test_*.py"):
+        folder = ROOT / path.parent.relative_to(ROOT / "tests")
+        name = path.stem.removeprefix("test_")
+        about = {name, name.rpartition("_")[0]} & {file.stem for file in folder.iterdir()}
+        assert about, f"{path} is about nothing"
 
 
 def run_python(code: str) -> str:
@@ -51,7 +136,7 @@ def test_the_runtime_imports_without_torch():
     """Every module, in an interpreter where the training stack cannot be imported."""
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for path in (ROOT / "ship_deploy").rglob("*.py")
+        for path in sources("ship_deploy")
         if path.name != "__main__.py"
     ]
     assert len(modules) > 10
@@ -85,10 +170,10 @@ def test_the_wheel_holds_the_runtime_alone(tmp_path):
         metadata = archive.read(next(n for n in names if n.endswith("METADATA"))).decode()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"ship_deploy"}
-    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "ship_deploy").rglob("*.py")}
+    code = {str(path.relative_to(ROOT)) for path in sources("ship_deploy")}
     data = {"ship_deploy/py.typed", "ship_deploy/report.html", "ship_deploy/serving/page.html"}
     data |= {str(p.relative_to(ROOT)) for p in (ROOT / "ship_deploy" / "models").glob("*.*")}
-    assert sources | data == {name for name in names if name.startswith("ship_deploy/")}
+    assert code | data == {name for name in names if name.startswith("ship_deploy/")}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     required = {
         line.split(":", 1)[1].strip()

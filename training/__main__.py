@@ -16,7 +16,7 @@ from training.saliency import mask
 
 
 class TrainByDefault(TyperGroup):
-    """A first argument that is no command is a recipe to train."""
+    """A first argument that is no command is a config to train."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         """Put `train` in front where it was left out."""
@@ -36,16 +36,16 @@ app = typer.Typer(
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The recipe.")],
+    path: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The config of the run.")],
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[section.key=value ...]")
     ] = None,
 ) -> None:
     """Train a network. The word `train` may be left out."""
-    recipe = load_config(config, overrides or [])
-    from training.loop import train as run  # after the recipe: torch and lightning take seconds
+    config = load_config(path, overrides or [])
+    from training.loop import train as run  # after the config: lightning takes seconds
 
-    weights = run(recipe)
+    weights = run(config)
     if is_first_process():
         print(weights)
 

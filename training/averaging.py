@@ -3,7 +3,7 @@
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
-from training.networks import SHIP
+from training.architecture import FusionNetwork
 
 
 class AveragedWeights(WeightAveraging):
@@ -20,8 +20,8 @@ class AveragedWeights(WeightAveraging):
         super().__init__(use_buffers=False, avg_fn=blend)
 
     @property
-    def network(self) -> SHIP:
+    def network(self) -> FusionNetwork:
         """The network with the averaged weights, from the start of the training on."""
         assert self._average_model is not None
-        network: SHIP = self._average_model.module.network
+        network: FusionNetwork = self._average_model.module.network
         return network

@@ -1,9 +1,10 @@
-"""The recipe of a training run: YAML and `section.key=value` overrides into checked settings."""
+"""The config of a training run: YAML and `section.key=value` overrides into checked settings."""
 
 import difflib
+import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import yaml
 from pydantic import (
@@ -14,12 +15,17 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    SerializeAsAny,
     ValidationError,
+    create_model,
+    field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
 from ship_deploy.errors import UserError
+from training.data_folder import DataPath
 
 
 class Section(BaseModel):
@@ -29,17 +35,18 @@ class Section(BaseModel):
 
 
 class Network(Section):
-    """Size of SHIP; the defaults are the paper's."""
+    """Which network, and its settings: the arguments of its constructor, whose defaults they have.
 
-    channels: PositiveInt = 16
-    interactions: PositiveInt = 3
-    orders: PositiveInt = 3
+    `network_section` makes the section of one network.
+    """
+
+    name: str = "ship"  # a module in training/networks/
 
 
 class Folder(Section):
     """A folder of pairs (`training.data` says how it is laid out), and its share of the crops."""
 
-    path: Path
+    path: DataPath
     weight: PositiveFloat = 1
 
 
@@ -47,11 +54,11 @@ class Data(Section):
     """What the network sees."""
 
     folders: list[Folder] = Field(min_length=1)
-    crop: int = Field(128, ge=16)  # pixels, square
+    crop: PositiveInt = 128  # pixels, square
     batch: PositiveInt = 4  # crops of one step, shared out among all devices of all nodes
     # A folder for decoded frames, mapped by all processes of a host and kept for the next run.
     # Without one, every device holds them all in memory: M3FD's 4,200 pairs are 10 GB.
-    cache: Path | None = None
+    cache: DataPath | None = None
     workers: NonNegativeInt = 0  # processes that crop, for each device; 0 crops between steps
 
 
@@ -91,7 +98,7 @@ class Optimiser(Section):
 class Validation(Section):
     """Pairs that the averaged weights are judged by as the training goes on."""
 
-    folders: list[Path] = []  # laid out like those of `data`; none: no validation
+    folders: list[DataPath] = []  # laid out like those of `data`; none: no validation
     every: PositiveInt = 1000  # iterations
     panels: NonNegativeInt = 4  # pairs shown with their fused frame
     # Of `training.metrics`; the default ones take a second a pair of 480x640 on one core, FMI more.
@@ -102,10 +109,10 @@ class Run(Section):
     """Where the results go, `folder`/`name`, and what computes them."""
 
     name: str = Field(min_length=1)
-    folder: Path = Path("runs")
+    folder: DataPath = Path("runs")
     seed: NonNegativeInt = 0
     save_every: PositiveInt = 1000  # iterations
-    weights: Path | None = None  # a checkpoint to start from in place of random weights
+    weights: DataPath | None = None  # a checkpoint to start from in place of random weights
     resume: bool = False
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: PositiveInt = 1  # GPUs, or processes on the CPU, of each node
@@ -114,15 +121,38 @@ class Run(Section):
 
 
 class Config(Section):
-    """A whole recipe."""
+    """All settings of a run."""
 
     run: Run
     data: Data
     augmentation: Augmentation = Augmentation()
-    network: Network = Network()
+    network: SerializeAsAny[Network] = Field(default_factory=dict, validate_default=True)
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     validation: Validation = Validation()
+
+    @field_validator("network", mode="before")
+    @classmethod
+    def _choose_network(cls, settings: Any) -> Any:
+        if not isinstance(settings, dict):
+            return settings
+        try:
+            section = network_section(settings)
+        except UserError as error:
+            raise PydanticCustomError("network", "{error}", {"error": str(error)}) from error
+        return section.model_validate(settings)
+
+    @model_validator(mode="after")
+    def _fit_crop(self) -> Self:
+        from training import networks
+
+        smallest = networks.find(self.network.name).smallest
+        if self.data.crop < smallest:
+            raise ValueError(
+                f"data.crop: {self.data.crop} pixels, but {self.network.name} takes "
+                f"{smallest} at least"
+            )
+        return self
 
     @model_validator(mode="after")
     def _share_batch(self) -> Self:
@@ -135,8 +165,25 @@ class Config(Section):
         return self
 
 
+def network_section(settings: dict[str, Any]) -> type[Network]:
+    """The section of the network that settings name.
+
+    Raises:
+        UserError: there is no network of this name.
+    """
+    from training import networks  # imports torch
+
+    network = networks.find(str(settings.get("name", Network().name))).module
+    hints = get_type_hints(network.__init__, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if given.default is given.empty else given.default)
+        for name, given in inspect.signature(network).parameters.items()
+    }
+    return create_model(network.__name__, __base__=Network, **fields)
+
+
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
-    """Read a recipe.
+    """Read a config.
 
     Args:
         path: YAML file with the sections of `Config`.
@@ -156,7 +203,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_problem(details) for details in error.errors())
+        problems = "; ".join(_problem(details, content) for details in error.errors())
         raise UserError(f"{path}: {problems}") from error
 
 
@@ -165,8 +212,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
     section, _, name = key.partition(".")
     if not equals or key.count(".") != 1:
         raise UserError(f"{override}: not of the form section.key=value")
-    if key not in set(_keys(Config)):
-        raise UserError(f"{override}: {_unknown(key)}")
+    # What else the network's section may hold is known once it has its name; see `_problem`.
+    if section != "network" and key not in set(_keys(Config)):
+        raise UserError(f"{override}: {_unknown(key, _keys(Config))}")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -185,17 +233,19 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _keys(inner, f"{prefix}{name}.")
 
 
-def _problem(details: Any) -> str:
+def _problem(details: Any, content: dict[str, Any]) -> str:
     key = ".".join(str(part) for part in details["loc"] if not isinstance(part, int))
+    if details["type"] == "extra_forbidden" and details["loc"][0] == "network":
+        return _unknown(key, _keys(network_section(content["network"]), "network."))
     if details["type"] == "extra_forbidden":
-        return _unknown(key)
+        return _unknown(key, _keys(Config))
     if not key:  # a check of several sections together, which names its keys itself
         return str(details["ctx"]["error"])
     return f"{key}: {details['msg'][0].lower()}{details['msg'][1:]}"
 
 
-def _unknown(key: str) -> str:
-    candidates = [valid for valid in _keys(Config) if valid.count(".") == key.count(".")]
+def _unknown(key: str, known: Iterable[str]) -> str:
+    candidates = [valid for valid in known if valid.count(".") == key.count(".")]
     nearest = difflib.get_close_matches(key, candidates, n=1, cutoff=0)[0]
     return f"unknown key {key}; the nearest is {nearest}"
 

@@ -46,7 +46,7 @@ def read_folders(
     """Decode every pair of every folder; they stay in memory, three bytes a pixel.
 
     Args:
-        key: the key of the recipe that names the folders, for messages.
+        key: the key of the config that names the folders, for messages.
         folders: as the module describes them.
         smallest: pixels; shorter frames are refused.
         cached: a folder for the decoded frames, see `training.cache`; they are then mapped from

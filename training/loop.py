@@ -1,4 +1,4 @@
-"""The training run: SHIP, its loss and its optimiser in Lightning, and what is left on disk."""
+"""The training run: network, loss and optimiser in Lightning, and what is left on disk."""
 
 import json
 import logging
@@ -18,12 +18,13 @@ from typing_extensions import override
 
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
+from training import networks
+from training.architecture import FusionNetwork
 from training.averaging import AveragedWeights
-from training.checkpoints import load_network, recipes
+from training.checkpoints import load_network, training_configs
 from training.config import Config, Optimiser
 from training.crops import Batches, Crops
 from training.losses import fusion_losses
-from training.networks import SHIP
 from training.progress import Bar, Pace
 from training.saving import STATE, WEIGHTS, DurableCheckpoints, Saving
 from training.validation import Validation
@@ -57,7 +58,7 @@ class Fusion(LightningModule):
     @override
     def configure_optimizers(self) -> dict[str, Any]:
         settings = self.config.optimiser
-        # One kernel for all 484 tensors, unless it would have to undo the scaling of FP16.
+        # One kernel for all tensors, hundreds, unless it would have to undo the scaling of FP16.
         fused = settings.precision != "16-mixed"
         optimiser = torch.optim.Adam(
             self.network.parameters(), settings.learning_rate, fused=fused or None
@@ -79,28 +80,38 @@ class Fusion(LightningModule):
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["network"] = self.network.config
+        checkpoint["architecture"] = type(self.network).__name__
         checkpoint["random"] = torch.get_rng_state()  # no step draws from it; a layer may, one day
         if self.device.type == "cuda":
             checkpoint["random_gpu"] = torch.cuda.get_rng_state(self.device)
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if checkpoint.get("network") != self.network.config:
-            raise UserError(f"network: the run to resume has {checkpoint.get('network')}")
+        own = type(self.network).__name__
+        name, config = checkpoint.get("architecture", own), checkpoint.get("network")
+        if (name, config) != (own, self.network.config):
+            raise UserError(f"network: the run to resume has {name}({config})")
         torch.set_rng_state(checkpoint["random"])
         if self.device.type == "cuda" and "random_gpu" in checkpoint:
             torch.cuda.set_rng_state(checkpoint["random_gpu"], self.device)
 
 
-def _initial(config: Config) -> SHIP:
+def _initial(config: Config) -> FusionNetwork:
     """The network to start from, in training mode."""
-    path, network = config.run.weights, SHIP(**config.network.model_dump())
+    path, settings = config.run.weights, config.network.model_dump(exclude={"name"})
+    network = networks.find(config.network.name).module(**settings)
     if path is None:
         return network
     start = load_network(path)
-    if not isinstance(start, SHIP) or start.config != network.config:
-        raise UserError(f"run.weights: {path} has {start.config}, the recipe {network.config}")
+    if _describe(start) != _describe(network):
+        raise UserError(
+            f"run.weights: {path} has {_describe(start)}, the config {_describe(network)}"
+        )
     return start.train()
+
+
+def _describe(network: FusionNetwork) -> str:
+    return f"{type(network).__name__}({network.config})"
 
 
 def learning_rate_share(step: int, settings: Optimiser) -> float:
@@ -115,7 +126,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     """Train a network; everything it leaves is in `run.folder`/`run.name`.
 
     Args:
-        config: the recipe.
+        config: all its settings.
         observers: callbacks of Lightning, called after the loop's own.
 
     Returns:
@@ -136,14 +147,15 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
         raise UserError(f"{last}: no such file, so there is nothing to resume")
     if last.is_file() and not run.resume:
         raise UserError(f"{folder}: holds a run; go on with run.resume=true or change run.name")
+    smallest = networks.find(config.network.name).smallest
     averaged, pace = AveragedWeights(settings.average), Pace(config.data.batch)
-    validation = Validation(config.validation, averaged, pace, folder)
+    validation = Validation(config.validation, averaged, pace, folder, smallest)
     crops = Crops(config.data, config.augmentation, run.seed)
     seed_everything(run.seed, verbose=False)
     fusion = Fusion(config)
-    facts = {"recipe": config.model_dump_json()}
+    metadata = {"training_config": config.model_dump_json()}
     if run.weights:
-        facts["recipes_before"] = json.dumps(recipes(run.weights))
+        metadata["training_configs_before"] = json.dumps(training_configs(run.weights))
     make_folder(folder)
     trainer = Trainer(
         accelerator=accelerator,
@@ -161,7 +173,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
             Bar(),
             validation,
             # Last, so that a checkpoint has the validation of its step behind it.
-            Saving(folder, averaged, run.save_every, facts),
+            Saving(folder, averaged, run.save_every, metadata),
             *observers,
         ],
         plugins=[DurableCheckpoints()],

@@ -48,16 +48,16 @@ class Saving(Callback):
         folder: where to.
         averaged: the callback that averages; it has to come before this one.
         every: steps between two savings; the last step is saved in any case.
-        facts: about the run, written into `ema.safetensors`.
+        metadata: about the run, written into `ema.safetensors`.
     """
 
     def __init__(
-        self, folder: Path, averaged: AveragedWeights, every: int, facts: Mapping[str, str]
+        self, folder: Path, averaged: AveragedWeights, every: int, metadata: Mapping[str, str]
     ) -> None:
         self.folder = folder
         self.averaged = averaged
         self.every = every
-        self.facts = facts
+        self.metadata = metadata
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -73,5 +73,5 @@ class Saving(Callback):
             return
         if trainer.is_global_zero:
             path = self.folder / WEIGHTS
-            save_network(self.averaged.network, path, step=str(step), **self.facts)
+            save_network(self.averaged.network, path, step=str(step), **self.metadata)
         trainer.save_checkpoint(self.folder / STATE)

@@ -21,7 +21,6 @@ from training.metrics import METRICS
 from training.progress import Pace
 
 LOG = "validation.jsonl"
-SMALLEST = 16  # pixels, of a frame that the network takes
 
 
 class Validation(Callback):
@@ -35,13 +34,19 @@ class Validation(Callback):
         averaged: the callback that averages; it has to come before this one.
         pace: told where a validation ends, so that it counts training only.
         folder: of `validation.jsonl`.
+        smallest: pixels a side of the smallest frame that the network takes.
 
     Raises:
         UserError: a metric is unknown, or the folders cannot be used.
     """
 
     def __init__(
-        self, settings: Settings, averaged: AveragedWeights, pace: Pace, folder: Path
+        self,
+        settings: Settings,
+        averaged: AveragedWeights,
+        pace: Pace,
+        folder: Path,
+        smallest: int,
     ) -> None:
         for name in settings.metrics:
             if name not in METRICS:
@@ -49,7 +54,7 @@ class Validation(Callback):
                 raise UserError(
                     f"validation.metrics: unknown metric {name}; the nearest is {nearest}"
                 )
-        folders = read_folders("validation.folders", settings.folders, SMALLEST)
+        folders = read_folders("validation.folders", settings.folders, smallest)
         self.pairs = [pair for pairs in folders for pair in pairs]
         self.settings = settings
         self.averaged = averaged

@@ -5,7 +5,7 @@ that way, so this says where an error begins, not how large it is in the shipped
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from benchmarks.loading import Arrays, infer_with_polygraphy, quiet_polygraphy
 from benchmarks.pairs import Pair
 from export.build import TRACED_SIZE, convert, finish
 from export.fold import fold
-from export.precision import ISLANDS, Narrowed, Reason, Typed
+from export.precision import Narrowed, Typed, half_precision
 from export.verify import planes
 from ship_deploy.artifact import read_artifact
 from ship_deploy.engines.builder import build_engine
@@ -31,10 +31,13 @@ from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import make_recipe
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
+from ship_deploy.frames import SMALLEST
+from training.architecture import HalfPrecision, Reason
 from training.checkpoints import digest, load_network
+from training.networks import architecture_of
 
 INPUTS = ("visible_y", "infrared")
-WIDE = {"*": Reason("", torch.float)}  # nothing in FP16
+WIDE = {"*": Reason("all of it", torch.float)}  # nothing in FP16
 CROP = (240, 320)  # height, width, at most: every feature is kept
 
 
@@ -81,8 +84,12 @@ class Tapped(nn.Module):
 
 def tapped(checkpoint: Path, precision: str) -> Tapped:
     """The network of a checkpoint, folded and centred, with its results in view."""
-    islands = ISLANDS if precision == "fp16" else WIDE
-    return Tapped(Narrowed(fold(load_network(checkpoint)), islands)).eval()
+    network = load_network(checkpoint)
+    if precision == "fp16":
+        half = half_precision(network)
+    else:
+        half = replace(architecture_of(network).half or HalfPrecision({}), islands=WIDE)
+    return Tapped(Narrowed(fold(network), half)).eval()
 
 
 @torch.inference_mode()
@@ -97,7 +104,7 @@ def export_tapped(checkpoint: Path, precision: str, names: Iterable[str]) -> Mod
     """The graph of a precision with the results of these names as outputs, any size."""
     network = tapped(checkpoint, precision)
     inputs = tuple(torch.rand(2, 1, *TRACED_SIZE) for _ in INPUTS)
-    axes = {0: Dim("batch", min=1), 2: Dim("height", min=16), 3: Dim("width", min=16)}
+    axes = {0: Dim("batch", min=1), 2: Dim("height", min=SMALLEST), 3: Dim("width", min=SMALLEST)}
     return convert(network, inputs, [*INPUTS, *names], axes)
 
 

@@ -1,11 +1,11 @@
 """What each part of the network costs in FP16, and what it would in FP32.
 
-From the shipped choice, `export.precision.ISLANDS`, one kind of island at a time goes to FP16, then
-one group of FP16 parts at a time to FP32; each time a few real frames are fused in FP16 arithmetic.
+From the choice that the network comes with, one kind of island at a time goes to FP16, then one
+group of FP16 parts at a time to FP32; each time a few real frames are fused in FP16 arithmetic.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -16,34 +16,21 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from benchmarks import record
-from benchmarks.fidelity.arithmetic import HalfArithmetic
+from benchmarks.arithmetic import HalfArithmetic
 from benchmarks.pairs import real_pairs
-from export.fold import MatrixConvolution, fold
-from export.precision import ISLANDS, Narrowed, Reason, Typed
+from export.fold import fold
+from export.precision import Narrowed, Typed, half_precision
 from export.verify import Deviation, Expected, Reference, compare
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
+from training.architecture import FusionNetwork, HalfPrecision, Reason
 from training.checkpoints import digest, load_network
 from training.colour import fuse_frames
+from training.layers.spectrum import MatrixConvolution
 
 CROP = (240, 320)  # height, width, from the middle of a frame
 SIZE = (480, 640)  # that bytes are counted for
-SPECTRAL_PASSES = 33  # five steps for each spectrum, three for the product, five back; see spectrum
-
-WIDENED = (
-    "visible_features.*",
-    "infrared_features.*",
-    "*.spatial.*",
-    "*.channel.refine_fused.*",
-    "*.channel.mix.shift_first.*",
-    "*.channel.mix.s*_rest.*",
-    "*.channel.project",
-    "merge.*",
-    "project",
-    "head",
-    "attention?.process.*",
-)
-"""Groups of FP16 parts, as paths in the folded network; together they are all of them."""
+WIDE = Reason("tried", torch.float)
 
 Batch = tuple[Frames, Frames]  # visible (1, H, W, 3), infrared (1, H, W)
 
@@ -82,14 +69,13 @@ def deviation(narrowed: nn.Module, batch: Batch, expected: Expected) -> Deviatio
 
 
 def measure(
-    network: nn.Module,
+    network: FusionNetwork,
     choice: str,
-    islands: dict[str, Reason],
+    half: HalfPrecision,
     crops: Sequence[tuple[Batch, Expected]],
-    centred: bool = True,
 ) -> Cost:
-    """Fuse crops with a choice of islands, and compare with what the FP32 network makes of them."""
-    narrowed = Narrowed(fold(network), islands, centred)
+    """Fuse crops with a choice of types, and compare with what the FP32 network makes of them."""
+    narrowed = Narrowed(fold(network), half)
     results = [deviation(narrowed, *crop) for crop in crops]
     psnrs = [result.psnr for result in results]
     finite = bool(np.isfinite(psnrs).all())
@@ -114,7 +100,7 @@ def traffic(narrowed: Narrowed, height: int, width: int) -> int:
         total += sum(x.numel() * min(x.itemsize, inside) for x in features)
         total += result.numel() * min(result.itemsize, inside)
         if isinstance(part.part, MatrixConvolution):
-            total += SPECTRAL_PASSES * result.numel() * inside
+            total += part.part.passes * result.numel() * inside
 
     parts = [part for part in narrowed.modules() if isinstance(part, Typed)]
     hooks = [part.register_forward_hook(count) for part in parts]
@@ -146,19 +132,22 @@ def run(checkpoint: Path, data: Sequence[Path], output: Path, limit: int) -> str
         for pair in real_pairs(folder, limit):
             batch = _crop(pair.visible)[None], _crop(pair.infrared)[None]
             crops.append((batch, reference(*batch)))
-    choices = {"as shipped": ISLANDS}
-    for pattern in ISLANDS:
-        choices[f"FP16: {pattern}"] = {p: r for p, r in ISLANDS.items() if p != pattern}
-    choices["FP16: all"] = {}
-    for pattern in WIDENED:
-        choices[f"FP32: {pattern}"] = {**ISLANDS, pattern: Reason("", torch.float)}
-    choices["FP32: all"] = {"*": Reason("", torch.float)}
+    half = half_precision(network)
+    islands = half.islands
+    tried: dict[str, Mapping[str, Reason]] = {"as shipped": islands}
+    for pattern in islands:
+        tried[f"FP16: {pattern}"] = {p: r for p, r in islands.items() if p != pattern}
+    tried["FP16: all"] = {}
+    for pattern in half.groups:
+        tried[f"FP32: {pattern}"] = {**islands, pattern: WIDE}
+    tried["FP32: all"] = {"*": WIDE}
+    choices = {name: replace(half, islands=some) for name, some in tried.items()}
+    choices["not centred"] = replace(half, centred=())
     costs = []
     steps = Console(stderr=True, highlight=False, soft_wrap=True)
-    for choice, islands in choices.items():
-        costs.append(measure(network, choice, islands, crops))
+    for choice, types in choices.items():
+        costs.append(measure(network, choice, types, crops))
         steps.print(costs[-1])
-    costs.append(measure(network, "not centred", ISLANDS, crops, centred=False))
     content = {
         "checkpoint": checkpoint.name,
         "checkpoint_digest": digest(checkpoint),

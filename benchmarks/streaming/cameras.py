@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ship_deploy.streams.sources import Clock
+
 
 class DrawnCamera:
     """Noise in fresh memory, as a driver hands it over; its own capture.
@@ -31,6 +33,7 @@ class DrawnCamera:
         cut: int | None = None,
     ) -> None:
         self.name, self.live = name, live
+        self.clock: Clock = "own"
         self._image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         self._rate, self._count, self._cut = rate, count, cut
         self._given = 0

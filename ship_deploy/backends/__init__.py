@@ -67,9 +67,9 @@ def load(model: Path, backend: str, device: str, threads: int | None, cuda: str)
 def _tensorrt(model: Artifact | Path, device: str, threads: int | None, cuda: str) -> Backend:
     """An engine; that of an ONNX model is built into the cache, unless it is there already."""
     from ship_deploy.backends.tensorrt import TensorRT, parse_device
+    from ship_deploy.cuda.gpu import find_gpu
     from ship_deploy.engines.cache import build_cached
     from ship_deploy.engines.flavour import load as load_flavour
-    from ship_deploy.engines.gpu import find_gpu
     from ship_deploy.engines.profile import choose_profile
     from ship_deploy.engines.recipe import make_recipe
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ship_deploy.backends.lane import Lane
 from ship_deploy.cuda import Cuda, load
-from ship_deploy.device_arrays import DeviceArray, empty_like
+from ship_deploy.cuda.arrays import DeviceArray, empty_like
 from ship_deploy.engines import flavour as flavours
 from ship_deploy.engines.passport import read_engine
 from ship_deploy.errors import UserError

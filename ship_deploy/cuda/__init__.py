@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from ship_deploy.engines.gpu import find_gpu
+from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames
 

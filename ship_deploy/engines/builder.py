@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from ship_deploy.artifact import Artifact
+from ship_deploy.cuda.gpu import use_gpu
 from ship_deploy.engines.flavour import Flavour, load
-from ship_deploy.engines.gpu import use_gpu
 from ship_deploy.engines.profile import Shape
 from ship_deploy.engines.progress import monitor
 from ship_deploy.engines.recipe import Recipe, capability_members

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.engines.flavour import load
-from ship_deploy.engines.gpu import find_gpu
 from ship_deploy.engines.recipe import Recipe
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from ship_deploy.console import ERR
 
 
 @contextmanager
@@ -40,7 +41,6 @@ def monitor(trt: Any) -> Iterator[Any]:
                 self._progress.remove_task(self._phases.pop(phase_name)[0])
 
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    console = Console(stderr=True)
-    silent = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
+    silent = not ERR.is_terminal
+    with Progress(*columns, console=ERR, transient=True, disable=silent) as progress:
         yield Monitor(progress)

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ship_deploy import __version__
-from ship_deploy.artifact import Artifact
+from ship_deploy.artifact import VERSION, Artifact
+from ship_deploy.cuda.gpu import Gpu, find_gpu
 from ship_deploy.engines.flavour import Flavour
-from ship_deploy.engines.gpu import Gpu, find_gpu
 from ship_deploy.engines.profile import Profile
 from ship_deploy.errors import UserError
 
@@ -134,7 +133,7 @@ def make_recipe(
         artifact.facts,
         flavour.name,
         flavour.version,
-        __version__,
+        VERSION,
         _capabilities(flavour, compute_capabilities, gpu),
         gpu,
         profile,

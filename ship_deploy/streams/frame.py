@@ -16,11 +16,13 @@ class Frame:
         image: uint8, BGR (H, W, 3) or grey (H, W); or uint16, (H, W) or (H, W, 3).
         time: of capture, in seconds: on `time.monotonic`'s clock, for files on their own time line.
         index: counted by its source, from 0.
+        stamp: seconds, as the source gave it; None if it gave none, or one that is not believed.
     """
 
     image: NDArray[Any]
     time: float
     index: int
+    stamp: float | None = None
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,10 @@ class Pairer:
     Every visible frame gets the infrared one that is nearest in time, if that is within half the
     slower camera's period. So a slow infrared camera's frame is fused with several visible ones,
     and the fused stream has the visible camera's rate; a fast one's surplus frames find no partner.
-    A frame waits for its partner for at most the slower period, and the offset. When a side is
-    silent or has ended, the other one's frames are given out alone. Results come in order of time.
+    A frame waits for its partner for at most the slower period after an infrared frame of the same
+    moment would have come if it took as long as the slowest of the last 31; `silence` bounds the
+    latter. When a side is silent or has ended, the other one's frames are given out alone. Results
+    come in order of time.
 
     Each frame that was pushed is settled once, with one of these reasons: "" (fused), "late" (its
     moment had passed), "duplicate" (the time of the frame before), "no partner", "overrun" (the
@@ -52,7 +54,7 @@ class Pairer:
         by_index: pair frames of equal index, not by time.
         offset: seconds that infrared times lie after visible ones of the same moment.
         silence: seconds without a frame after which a live camera is down; three periods if longer.
-        length: frames held for a side; more than the offset is long.
+        length: frames held for a side, beside those that wait for a slower transport of the other.
     """
 
     def __init__(
@@ -77,10 +79,10 @@ class Pairer:
         self._out: tuple[Held | None, Held | None] = (None, None)  # the match that is being made
         self._phase = Phase()
 
-    def push(self, side: Side, frame: Frame, now: float) -> None:
-        """Take a frame that came at `now`."""
+    def push(self, side: Side, frame: Frame, moment: float, now: float) -> None:
+        """Take a frame that came at `now`; it is paired by `moment`, seconds on any one clock."""
         track = self._tracks[side]
-        time = float(frame.index) if self._by_index else frame.time
+        time = float(frame.index) if self._by_index else moment
         if side == "infrared" and not self._by_index:
             time -= self._offset
         if time <= track.last:
@@ -93,8 +95,9 @@ class Pairer:
             return
         track.held.append(Held(frame, time, now))
         self._release()
-        if self._live and len(track.held) > self._length:
-            self._push_out(track, now)
+        for track in self._tracks.values() if self._live else ():
+            while len(track.held) > self._room(track):
+                self._push_out(track, now)
 
     def end(self, side: Side) -> None:
         """Say that no more frames come from a side."""
@@ -112,7 +115,7 @@ class Pairer:
     def take(self, now: float) -> Match | None:
         """The next match, or None as long as there is none. `done` comes before the next call."""
         visible, infrared = self._visible.held, self._infrared.held
-        behind = bool(visible) and self._stale(visible[0], now)
+        behind = bool(visible) and self._stale(visible[0], self._infrared, now)
         while visible and (found := self._partner(visible[0], now)):
             held, (partner, reason) = visible.popleft(), found
             self._passed = held.time
@@ -128,7 +131,7 @@ class Pairer:
         while infrared:
             held = infrared.popleft()
             if held.fate == NO_PARTNER and held.time > self._passed:
-                if not self._stale(held, now):
+                if not self._stale(held, self._visible, now):
                     return self._give(None, held, reason)
                 held.fate = OVERRUN
             self._let_go(held)
@@ -162,7 +165,7 @@ class Pairer:
         if not self._live:
             return None
         moments = [track.down_at for track in self._tracks.values()]
-        moments += [held.arrived + self._patience for held in list(self._visible.held)[:1]]
+        moments += [self._due(held, self._infrared) for held in list(self._visible.held)[:1]]
         return min((m - now for m in moments if m > now), default=self._silence)
 
     @property
@@ -193,12 +196,21 @@ class Pairer:
             return None
         return max(track.period or 0.0 for track in self._tracks.values()) / 2
 
-    @property
-    def _patience(self) -> float:
-        """Seconds that a live visible frame waits for its partner."""
+    def _due(self, held: Held, other: Track) -> float:
+        """When a live frame's partner, on the other side, should have come."""
         tolerance = self._tolerance
         period = self._silence if tolerance is None else min(2 * tolerance, self._silence)
-        return period + max(self._offset, 0.0)
+        return held.arrived + self._bounded(held.time + other.lag - held.arrived) + period
+
+    def _room(self, track: Track) -> int:
+        """Frames that a live side may hold."""
+        other = self._infrared if track is self._visible else self._visible
+        behind = self._bounded(other.lag - track.lag) if track.held else 0.0
+        return self._length + (int(behind / track.period) if track.period else 0)
+
+    def _bounded(self, behind: float) -> float:
+        """Seconds that are waited because one side's frames come later than the other's."""
+        return min(max(behind, 0.0), self._silence + abs(self._offset))
 
     def _partner(self, visible: Held, now: float) -> tuple[Held | None, str] | None:
         """The infrared frame for a visible one, or why there is none; None: not known yet."""
@@ -214,7 +226,7 @@ class Pairer:
         nearest_known = track.last >= visible.time or (
             self._live and near and gap <= (track.period or 0) / 2
         )
-        waited = self._live and now - visible.arrived >= self._patience
+        waited = self._live and now >= self._due(visible, track)
         if not (nearest_known or waited or gone):
             return None
         if near:
@@ -233,10 +245,9 @@ class Pairer:
             visible.frame if visible else None, infrared.frame if infrared else None, reason
         )
 
-    def _stale(self, held: Held, now: float) -> bool:
+    def _stale(self, held: Held, other: Track, now: float) -> bool:
         """Whether a frame is older than pairing makes it: then the consumer is slow."""
-        limit = self._patience + (self._visible.period or 0.0)
-        return self._live and now - held.arrived > limit
+        return self._live and now > self._due(held, other) + (self._visible.period or 0.0)
 
     def _overrun(self, visible: Held, partner: Held | None) -> None:
         self._settle("visible", visible.frame, OVERRUN)

@@ -14,8 +14,10 @@ from ship_deploy.streams.outputs import close_all
 from ship_deploy.streams.pairer import Match, Pairer
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.reader import BACK_OFF, Reader
-from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
+from ship_deploy.streams.shared_clock import SharedClock, SharedTimeline
+from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Clock, Source
 from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.streams.timeline import Timeline
 from ship_deploy.streams.track import FUSED, Side
 
 STOPPING = 0.5  # seconds that readers are waited for at the end
@@ -31,7 +33,8 @@ class Pipeline:
     show the other one alone until it is back. Files are paired without dropping anything. `Pairer`
     says how frames are paired and what they are dropped for.
 
-    Memory is bounded: `length` frames a side, and the few under way. For the network's own threads
+    How frames are placed in time is told by `Source`. Memory is bounded: `length` frames a side,
+    those that wait for a slower transport, and the few under way. For the network's own threads
     see `Fuser(threads=...)`; OpenCV's are set by `cv2.setNumThreads`. Use as a context manager.
 
     Args:
@@ -42,11 +45,12 @@ class Pipeline:
         prepare: makes an infrared frame 8 bits and aligned; `Preparation()` if not given. What is
             said of `fuse`'s errors holds for its own.
         pair_by: "time", or "index" for files whose frames belong together one by one.
-        offset: seconds that the infrared camera's times lie behind.
+        offset: seconds that infrared times lie after visible ones of the same moment.
         deadlines: seconds in which a camera has to open, and to give a frame; the latter longer
             than its period.
         back_off: seconds between attempts to open a camera again, the first and the longest.
-        length: frames held for a side, 2 or more.
+        length: frames held for a side, 2 or more, beside those that wait for a slower transport of
+            the other, at most for as long as the second deadline.
         clock: seconds; for tests.
 
     Raises:
@@ -93,6 +97,8 @@ class Pipeline:
         self._stopping = self._closed = False
         self._problem: UserError | None = None
         sources: dict[Side, Source] = {"visible": visible, "infrared": infrared}
+        shared = SharedClock() if visible.clock == infrared.clock == "shared" else None
+        self._follows: Clock = "shared" if shared else "own"
         self._readers = {
             side: Reader(
                 source,
@@ -100,6 +106,7 @@ class Pipeline:
                 deadlines=deadlines,
                 back_off=back_off,
                 clock=clock,
+                timeline=SharedTimeline(shared) if shared else Timeline(),
             )
             for side, source in sources.items()
         }
@@ -188,6 +195,8 @@ class Pipeline:
             dropped=ledger.dropped(side),
             reconnections=max(0, reader.connections - 1),
             rate=self._pairer.rate(side) if reader.state == "live" else 0.0,
+            clock=self._follows,
+            by_arrival=reader.by_arrival,
         )
 
     def _next(self) -> Match | None:
@@ -205,13 +214,13 @@ class Pipeline:
                 self._changed.wait(self._pairer.wait(now))
         return None
 
-    def _receive(self, side: Side, frame: Frame) -> None:
+    def _receive(self, side: Side, frame: Frame, moment: float) -> None:
         with self._changed:
             while not (self._live or self._stopping) and self._pairer.full(side):
                 self._changed.wait()
             if not self._closed:
                 self._ledger.received[side] += 1
-                self._pairer.push(side, frame, self._clock())
+                self._pairer.push(side, frame, moment, self._clock())
                 self._changed.notify_all()
 
     def _refuse(self, side: Side, reason: str) -> None:
@@ -238,8 +247,8 @@ class _Entrance:
     def __init__(self, pipeline: Pipeline, side: Side) -> None:
         self._pipeline, self._side = pipeline, side
 
-    def receive(self, frame: Frame) -> None:
-        self._pipeline._receive(self._side, frame)
+    def receive(self, frame: Frame, moment: float) -> None:
+        self._pipeline._receive(self._side, frame, moment)
 
     def refuse(self, reason: str) -> None:
         self._pipeline._refuse(self._side, reason)

@@ -5,11 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from math import isfinite
 from typing import Protocol
 
 from ship_deploy.errors import UserError
 from ship_deploy.streams.caller import Caller
 from ship_deploy.streams.frame import Frame
+from ship_deploy.streams.shared_clock import SharedTimeline
 from ship_deploy.streams.sources import (
     OPEN_DEADLINE,
     READ_DEADLINE,
@@ -18,12 +20,13 @@ from ship_deploy.streams.sources import (
     Source,
     readable,
 )
-from ship_deploy.streams.timeline import Timeline
+from ship_deploy.streams.timeline import Placed, Timeline
 
 UNREADABLE = "unreadable"
 FILE_DEADLINE = 60.0  # seconds; a disk may have to wake up
 BACK_OFF = 0.1, 5.0  # seconds before the first and the last of many attempts to connect
 HANGING = 2  # calls that may hang at a time; each holds a thread
+REMIND = 60.0  # seconds after which it is worth a warning that stamps are wrong once more
 
 _log = logging.getLogger("ship_deploy.streams")
 
@@ -31,8 +34,8 @@ _log = logging.getLogger("ship_deploy.streams")
 class Sink(Protocol):
     """Who takes what was read. All are called from the reader's thread."""
 
-    def receive(self, frame: Frame) -> None:
-        """A frame came; blocks if the source is not live and there is no room."""
+    def receive(self, frame: Frame, moment: float) -> None:
+        """A frame came, to be paired by `moment`; blocks if it is a file's and there is no room."""
 
     def refuse(self, reason: str) -> None:
         """Something came that is no frame."""
@@ -58,6 +61,12 @@ class Reader:
         deadlines: seconds in which a live source has to open, and to give a readable frame.
         back_off: seconds, the first pause and the longest.
         clock: seconds.
+        timeline: places the frames of a live source; by its own clock if not given.
+
+    Attributes:
+        state: "connecting", "live", "down" or "ended".
+        connections: attempts to open the source.
+        by_arrival: frames whose stamps were not believed.
     """
 
     def __init__(
@@ -68,16 +77,19 @@ class Reader:
         deadlines: tuple[float, float] = (OPEN_DEADLINE, READ_DEADLINE),
         back_off: tuple[float, float] = BACK_OFF,
         clock: Callable[[], float] = time.monotonic,
+        timeline: Timeline | SharedTimeline | None = None,
     ) -> None:
         self.source = source
         self.state = "connecting"
-        self.connections = 0
+        self.connections = self.by_arrival = 0
         self._sink, self._clock = sink, clock
         self._opening, self._deadline = deadlines if source.live else (FILE_DEADLINE,) * 2
         self._back_off = back_off
         self._index = 0
-        self._timeline = Timeline()
-        self._last, self._step = -1.0, 1.0  # of a file's times
+        self._timeline = timeline or Timeline()
+        self._doubt, self._warned = "", float("-inf")
+        self._last: float | None = None  # of a file's times
+        self._step = 1.0
         self._caller: Caller | None = None
         self._left: list[Caller] = []
         self._stopping = threading.Event()
@@ -147,7 +159,10 @@ class Reader:
                     if self.state != "live":
                         _log.info("%s: live", self.source.name)
                     self.state = "live"
-                    self._sink.receive(Frame(image, self._time(grabbed[1], now), self._index))
+                    placed = self._place(grabbed[1], now)
+                    stamp = None if placed.doubt else grabbed[1]
+                    frame = Frame(image, placed.time, self._index, stamp)
+                    self._sink.receive(frame, placed.moment)
                 else:
                     self._sink.refuse(UNREADABLE)
                 self._index += 1
@@ -161,14 +176,38 @@ class Reader:
     def _grab(self, capture: Capture) -> tuple[Grabbed | None, float]:
         return capture.read(), self._clock()
 
-    def _time(self, stamp: float | None, now: float) -> float:
+    def _place(self, stamp: float | None, now: float) -> Placed:
         if self.source.live:
-            return self._timeline.place(stamp, now)
-        if stamp is not None and stamp > self._last:
+            placed = self._timeline.place(stamp, now)
+            self._judge(placed.doubt, now)
+            return placed
+        if stamp is not None and not isfinite(stamp):
+            stamp = None
+        if self._last is None:
+            self._last = stamp or 0.0
+        elif stamp is not None and stamp > self._last:
             self._step, self._last = stamp - self._last, stamp
         else:  # nothing of a file is dropped for a damaged time
             self._last += self._step
-        return self._last
+        return Placed(self._last, self._last, "")
+
+    def _judge(self, doubt: str, now: float) -> None:
+        """Count a frame whose stamp is not believed, and say so when that begins and ends."""
+        self.by_arrival += bool(doubt)
+        if bool(doubt) == bool(self._doubt):
+            return
+        self._doubt = doubt
+        if not doubt:
+            _log.debug("%s: its stamps are believed again", self.source.name)
+            return
+        rare = now - self._warned >= REMIND
+        self._warned = now if rare else self._warned
+        _log.log(
+            logging.WARNING if rare else logging.DEBUG,
+            "%s: its stamps %s; frames are paired by their time of arrival",
+            self.source.name,
+            doubt,
+        )
 
     def _as_user_error(self, problem: Exception | None) -> UserError:
         return (

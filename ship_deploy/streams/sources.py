@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what it prints is raise
 
 # An image and its stamp, in seconds on the source's own clock, if it has one.
 Grabbed: TypeAlias = tuple[NDArray[Any] | None, float | None]
+Clock: TypeAlias = Literal["own", "shared"]
 
 
 class Capture(Protocol):
@@ -37,13 +38,37 @@ class Capture(Protocol):
 class Source(Protocol):
     """Something that can be opened, again and again if it is live.
 
+    What the stamps of live frames mean depends on the source's clock.
+
+    "own": a clock of the camera's. Its stamps only tell how far its frames lie apart. A frame is
+    placed at its arrival on `time.monotonic`'s clock, and the stamps remove the jitter of the
+    transport, but not its delay. Two cameras with delays of 20 and 150 ms are therefore paired 130
+    ms apart, unless `Pipeline(offset=0.13)` is given.
+
+    "shared": a clock that the other source's stamps follow too, such as PTP, NTP, ROS header
+    stamps, messages of an MCAP file played in real time, or GStreamer with a network clock. Its
+    stamps are believed as they are: frames are paired by stamp, however late they arrive, up to a
+    second apart. The epoch does not matter. The clock should run at about the speed of real time.
+    For latencies, and to detect cameras that stall, `SharedClock` estimates how far it is from
+    `time.monotonic`, once for both sources. A stamp is not believed if it is missing or NaN, if it
+    lies more than a second before or after the stamps of the other source, or if it stands still or
+    goes back. Such a frame is placed by its arrival, with a warning in the log, and counted in
+    `SourceStatistics.by_arrival`. An error of less than a second looks like a delay and is not
+    noticed.
+
+    If only one of the two sources declares "shared", both are placed by arrival, as with "own": the
+    delay of the other one is unknown. For files the clock makes no difference: nothing is late, and
+    frames are paired by the stamps that the files hold.
+
     Attributes:
         name: for messages.
         live: a camera, which does not wait and should be opened again when it fails.
+        clock: "own" or "shared", as explained above.
     """
 
     name: str
     live: bool
+    clock: Clock
 
     def open(self) -> Capture:
         """Open it. May block, may raise."""
@@ -62,6 +87,7 @@ class Camera:
     """
 
     live = True
+    clock: Clock = "own"
 
     def __init__(self, address: int | str) -> None:
         self.address = address
@@ -81,6 +107,7 @@ class VideoFile:
     """A video file: each frame once, timed as the file says."""
 
     live = False
+    clock: Clock = "own"
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
@@ -104,6 +131,7 @@ class ImageFolder:
     """
 
     live = False
+    clock: Clock = "own"
 
     def __init__(self, path: Path, *, infrared: bool) -> None:
         self.path, self.name, self._infrared = path, str(path), infrared

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ship_deploy.streams.sources import Clock
+
 
 @dataclass(frozen=True)
 class SourceStatistics:
@@ -15,6 +17,8 @@ class SourceStatistics:
         dropped: reason -> frames that are not.
         reconnections: how often it was opened again.
         rate: frames per second, recently; 0.0 if not known.
+        clock: that its frames are placed by, see `Source`; "shared" only if both declare it.
+        by_arrival: frames that were placed by their time of arrival, as their stamps were wrong.
     """
 
     name: str
@@ -24,6 +28,8 @@ class SourceStatistics:
     dropped: dict[str, int]
     reconnections: int
     rate: float
+    clock: Clock
+    by_arrival: int
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,24 @@
 """When a camera's frame was taken, on the computer's clock."""
 
 from collections import deque
+from typing import NamedTuple
 
 WINDOW = 64  # frames that the offset between the two clocks is found in
 BELIEVED = 0.5  # seconds that a stamp may lie before the arrival
+
+
+class Placed(NamedTuple):
+    """Where a frame lies in time.
+
+    Attributes:
+        time: of capture, seconds on the computer's clock; not in the future.
+        moment: that it is paired by, seconds on a clock of both sources.
+        doubt: why its stamp was not believed, to follow "its stamps"; "" if it was, or it has none.
+    """
+
+    time: float
+    moment: float
+    doubt: str
 
 
 class Timeline:
@@ -22,8 +37,8 @@ class Timeline:
         self._stamp: float | None = None
         self._time = float("-inf")
 
-    def place(self, stamp: float | None, arrived: float) -> float:
-        """The time of a frame, in seconds: later than that of the one before, never in the future.
+    def place(self, stamp: float | None, arrived: float) -> Placed:
+        """The time of a frame, later than that of the one before, never in the future.
 
         Args:
             stamp: seconds on the camera's clock, if it gives any.
@@ -40,4 +55,4 @@ class Timeline:
             elif self._time < placed < arrived:
                 time = placed
         self._stamp, self._time = stamp, time
-        return time
+        return Placed(time, time, "")

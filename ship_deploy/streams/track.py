@@ -49,6 +49,8 @@ class Track:
         last: time of the newest frame.
         arrived: when that came.
         period: seconds between frames, the median of the last ones; None before the second.
+        lag: seconds that its frames come after the moments that they are paired by, the most of the
+            last ones; -inf before the first. Says something only beside the other side's.
         ended: whether no more frames come.
         lost: whether the camera is known to be down.
     """
@@ -62,13 +64,20 @@ class Track:
         self.period = period
         self._silence = silence
         self._intervals: deque[float] = deque([period] if period else [], WINDOW)
+        self._lags: deque[float] = deque(maxlen=WINDOW)
 
     def beat(self, time: float, now: float) -> None:
         """Note a frame that came at `now`."""
         if self.last > float("-inf"):
             self._intervals.append(time - self.last)
             self.period = median(self._intervals)
+        self._lags.append(now - time)
         self.last, self.arrived, self.lost = time, now, False
+
+    @property
+    def lag(self) -> float:
+        """See above."""
+        return max(self._lags, default=float("-inf"))
 
     @property
     def down_at(self) -> float:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from benchmarks.fidelity.arithmetic import HalfArithmetic
-from export.spectrum import circular_convolution
+from benchmarks.arithmetic import HalfArithmetic
+from training.layers.spectrum import circular_convolution
 
 STEP = 2.0**-11  # half a step of a half at 1
 

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from export.fold import fold
+from training.layers.blocks import CentralDifference, ChannelNorm, EdgeBlock
+from training.layers.invertible import HalfInstanceNorm, Invertible1x1, InvertibleBlock
+from training.layers.spectrum import CircularConvolution
 from training.networks import SHIP
-from training.networks.invertible import HalfInstanceNorm, Invertible1x1, InvertibleBlock
-from training.networks.layers import CentralDifference, ChannelNorm, EdgeBlock
-from training.networks.ship import CircularConvolution
 
 
 @pytest.fixture(scope="module")

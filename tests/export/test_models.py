@@ -141,30 +141,27 @@ def test_too_small_a_size_is_refused(small_checkpoint, tmp_path):
         models.export_models(small_checkpoint, tmp_path, (15, 64))
 
 
-def test_fp16_is_typed_in_the_graph_and_close(small_checkpoint, tmp_path):
-    (frames, luminance) = export_models(small_checkpoint, tmp_path, precisions=[Precision.FP16])
-
-    assert [frames.path.name, luminance.path.name] == [
-        "small.fp16.onnx",
-        "small.fp16.luminance.onnx",
-    ]
-    model = onnx.load(frames.path)
+def test_fp16_is_typed_in_the_graph_and_close(small_fp16_models):
+    names = {path.name for path in small_fp16_models.iterdir()}
+    assert names == {"small.fp16.onnx", "small.fp16.luminance.onnx"}
+    frames = small_fp16_models / "small.fp16.onnx"
+    model = onnx.load(frames)
     weights = {w.name: w.data_type for w in model.graph.initializer}
     kernels = {n.input[1] for n in model.graph.node if n.op_type == "Conv"} & weights.keys()
     narrow = [name for name in kernels if weights[name] == onnx.TensorProto.FLOAT16]
     wide = kernels - set(narrow)
     assert len(wide) == 2 + 2 + 2 + 1 + 1  # colour, luminance, mixing, ahead of the norm, output
-    assert read_artifact(frames.path).metadata["precision"] == "fp16"
-    assert 1e-5 < frames.fidelity.raw_error < 2e-2
-    assert Fuser(frames.path, device="cpu")(*render(0, 32, 40)).shape == (32, 40, 3)
+    metadata = read_artifact(frames).metadata
+    assert metadata["precision"] == "fp16"
+    assert 1e-5 < json.loads(metadata["fidelity"])["raw_error"] < 2e-2
+    assert Fuser(frames, device="cpu")(*render(0, 32, 40)).shape == (32, 40, 3)
 
 
 @pytest.mark.parametrize("kind", ["constant", "black", "saturated", "noise"])
-def test_fp16_survives_hard_frames(small_checkpoint, tmp_path_factory, kind):
-    folder = tmp_path_factory.getbasetemp() / "fp16"
-    if not folder.exists():
-        export_models(small_checkpoint, folder, precisions=[Precision.FP16])
-    run = OnnxRuntime(read_artifact(folder / "small.fp16.luminance.onnx"), "cpu", None).run
+def test_fp16_survives_hard_frames(small_fp16_models, kind):
+    run = OnnxRuntime(
+        read_artifact(small_fp16_models / "small.fp16.luminance.onnx"), "cpu", None
+    ).run
     shape = (1, 1, 1080, 1920)
     frame = {
         "constant": lambda: np.full(shape, 0.5, np.float32),

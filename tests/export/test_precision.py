@@ -1,6 +1,7 @@
 """FP16 in FP16 arithmetic: what stays wide, how close it comes, that nothing overflows."""
 
 import copy
+from dataclasses import replace
 from fnmatch import fnmatch
 from itertools import islice
 
@@ -12,14 +13,17 @@ from benchmarks.fidelity.narrowing import CROP, deviation, traffic
 from benchmarks.pairs import made_pairs
 from export.centring import CentredRefinement, centre
 from export.fold import fold
-from export.precision import ISLANDS, Narrowed, Precision, Reason, Typed
+from export.precision import Narrowed, Precision, Typed
 from export.verify import TOLERANCES_ON_REAL_FRAMES, Deviation, Reference
+from training.architecture import HalfPrecision, Reason
 from training.checkpoints import load_network
 from training.colour import fuse_frames
-from training.networks import SHIP
+from training.networks import SHIP, architecture_of
 from training.scenes import render
 
 LIMIT = TOLERANCES_ON_REAL_FRAMES[Precision.FP16]
+HALF = architecture_of(SHIP()).half
+WIDE = Reason("everything", torch.float)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +31,13 @@ def authors(shared):
     return load_network(shared / "checkpoints" / "SHIP_model.pth")
 
 
-def narrowed_deviation(network, visible, infrared, islands=ISLANDS) -> Deviation:
+def with_islands(islands: dict[str, Reason]) -> HalfPrecision:
+    return replace(HALF, islands=islands)
+
+
+def narrowed_deviation(network, visible, infrared, half=HALF) -> Deviation:
     batch = visible[None], infrared[None]
-    return deviation(Narrowed(fold(network), islands), batch, Reference(network)(*batch))
+    return deviation(Narrowed(fold(network), half), batch, Reference(network)(*batch))
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +45,14 @@ def small(small_checkpoint):
     return load_network(small_checkpoint)
 
 
-def typed(islands: dict[str, Reason] = ISLANDS) -> dict[str, Typed]:
-    network = Narrowed(fold(SHIP(channels=4, interactions=1, orders=1)), islands).network
+def typed(half: HalfPrecision = HALF) -> dict[str, Typed]:
+    network = Narrowed(fold(SHIP(channels=4, interactions=1, orders=1)), half).network
     return {name: part for name, part in network.named_modules() if isinstance(part, Typed)}
 
 
 def test_every_island_is_somewhere_and_the_rest_is_narrow():
     parts = typed()
-    wide = {pattern: [n for n in parts if fnmatch(n, pattern)] for pattern in ISLANDS}
+    wide = {pattern: [n for n in parts if fnmatch(n, pattern)] for pattern in HALF.islands}
 
     assert all(wide.values())
     inside = {name for names in wide.values() for name in names}
@@ -56,7 +64,7 @@ def test_every_island_is_somewhere_and_the_rest_is_narrow():
 
 def test_an_island_that_is_not_named_is_narrow():
     assert typed()["output"].dtype == torch.float
-    assert typed({"merge.*": Reason("", torch.float)})["output"].dtype == torch.half
+    assert typed(with_islands({"merge.*": WIDE}))["output"].dtype == torch.half
 
 
 @torch.inference_mode()
@@ -64,7 +72,7 @@ def test_an_island_keeps_all_bits_of_its_weights():
     torch.manual_seed(0)
     folded = fold(SHIP(channels=4, interactions=1, orders=1))
     weight = folded.output.weight.clone()
-    assert torch.equal(Narrowed(folded).network.output.part.weight, weight)
+    assert torch.equal(Narrowed(folded, HALF).network.output.part.weight, weight)
 
 
 @torch.inference_mode()
@@ -72,7 +80,7 @@ def test_centring_changes_nothing_in_fp64():
     torch.manual_seed(0)
     folded = fold(SHIP(channels=4, interactions=2, orders=2)).double()
     centred = copy.deepcopy(folded)
-    centre(centred)
+    centre(centred, HALF.centred)
     visible, infrared = torch.rand(2, 1, 1, 24, 33).double()
 
     result, expected = (n(visible, infrared)[1] for n in (centred, folded))
@@ -85,7 +93,7 @@ def test_centring_changes_nothing_in_fp64():
 def test_centring_centres():
     torch.manual_seed(0)
     folded = fold(SHIP(channels=4, interactions=1, orders=1))
-    centre(folded)
+    centre(folded, HALF.centred)
     found = []
     for part in folded.modules():
         if isinstance(part, CentredRefinement):
@@ -125,7 +133,7 @@ def test_hard_frames(request, weights):
 
 def test_without_islands_it_overflows(authors):
     """So the arithmetic does see what it is to see."""
-    found = narrowed_deviation(authors, *render(0, 96, 128), islands={})
+    found = narrowed_deviation(authors, *render(0, 96, 128), with_islands({}))
     assert found.non_finite > 0 and np.isnan(found.psnr)
 
 
@@ -133,11 +141,12 @@ def test_islands_cost_the_bytes_that_they_should():
     def bytes_of(islands):
         torch.manual_seed(0)
         folded = fold(SHIP(channels=4, interactions=1, orders=1))
-        return traffic(Narrowed(folded, islands, centred=False), 32, 40)
+        half = replace(HALF, islands=islands, centred=())
+        return traffic(Narrowed(folded, half), 32, 40)
 
     pixels = 32 * 40
-    shipped, none = bytes_of(ISLANDS), bytes_of({})
-    wide = bytes_of({"*": Reason("", torch.float)})
-    output = bytes_of({"output": ISLANDS["output"]})
+    shipped, none = bytes_of(HALF.islands), bytes_of({})
+    wide = bytes_of({"*": WIDE})
+    output = bytes_of({"output": HALF.islands["output"]})
     assert none < shipped < wide == 2 * none
     assert output - none == 2 * pixels  # its one channel, written; what it reads is FP16 as before

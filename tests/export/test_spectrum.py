@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from export.spectrum import OPERATOR, circular_convolution, circular_convolution_onnx
+from export.spectrum import TRANSLATIONS
+from training.layers.spectrum import circular_convolution
 
 
 class Convolution(nn.Module):
@@ -22,7 +23,7 @@ def session() -> ort.InferenceSession:
         dynamo=True,
         verbose=False,
         dynamic_shapes=(free, free),
-        custom_translation_table={OPERATOR: circular_convolution_onnx},
+        custom_translation_table=TRANSLATIONS,
     )
     assert "DFT" not in {node.op_type for node in program.model_proto.graph.node}
     onnx.checker.check_model(program.model_proto)

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from ship_deploy import UserError
-from training.checkpoints import load_network, mix, recipes, save_network
+from training.checkpoints import load_network, mix, save_network, training_configs
 from training.networks import SHIP
 
 
@@ -67,7 +69,7 @@ def test_tensors_of_somebody_else(tmp_path):
     with pytest.raises(UserError, match="not one of ours"):
         load_network(tmp_path / "a.safetensors")
     torch.save([1, 2], tmp_path / "a.pth")
-    with pytest.raises(UserError, match="not the authors' checkpoint"):
+    with pytest.raises(UserError, match="no published checkpoint"):
         load_network(tmp_path / "a.pth")
 
 
@@ -95,9 +97,9 @@ def test_a_mix_lies_between_its_networks_and_knows_where_from(tmp_path):
     second = SHIP(channels=4, interactions=1, orders=1)
     state = first.state_dict()
     second.load_state_dict({k: v if "mixing" in k else v + 1 for k, v in state.items()})
-    for name, network in (("a", first), ("b", second)):
-        recipe = f'{{"run": {{"name": "{name}"}}}}'
-        save_network(network, tmp_path / f"{name}.safetensors", recipe=recipe)
+    for name, network, key in (("a", first, "recipe"), ("b", second, "training_config")):
+        config = {key: f'{{"run": {{"name": "{name}"}}}}'}  # the key of old checkpoints, and ours
+        save_network(network, tmp_path / f"{name}.safetensors", **config)
     paths = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
 
     mix(*paths, 0.25, tmp_path / "c.safetensors")
@@ -105,7 +107,14 @@ def test_a_mix_lies_between_its_networks_and_knows_where_from(tmp_path):
     mixed = load_network(tmp_path / "c.safetensors").state_dict()
     assert torch.allclose(mixed["output.weight"], first.output.weight + 0.25)
     assert torch.equal(mixed["merge.mixing.permutation"], first.merge.mixing.permutation)
-    assert [stage["run"]["name"] for stage in recipes(tmp_path / "c.safetensors")] == ["a", "b"]
+    stages = training_configs(tmp_path / "c.safetensors")
+    assert [stage["run"]["name"] for stage in stages] == ["a", "b"]
+
+
+def test_the_shipped_checkpoint_knows_its_training():
+    shipped = Path(__file__).parents[2] / "configs" / "ship.safetensors"
+    assert load_network(shipped).config == {"channels": 16, "interactions": 3, "orders": 3}
+    assert [stage["run"]["name"] for stage in training_configs(shipped)]
 
 
 def test_what_cannot_be_mixed_is_refused(tmp_path):

@@ -1,5 +1,7 @@
-"""Reading recipes: what is accepted, and how a mistake is named."""
+"""Reading configs: what is accepted, and how a mistake is named."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,12 @@ def recipe(tmp_path):
 
 def test_defaults_are_the_published_recipe(recipe):
     config = load_config(recipe)
-    assert config.network.model_dump() == {"channels": 16, "interactions": 3, "orders": 3}
+    assert config.network.model_dump() == {
+        "name": "ship",
+        "channels": 16,
+        "interactions": 3,
+        "orders": 3,
+    }
     assert (config.data.crop, config.data.batch) == (128, 4)
     assert (config.optimiser.learning_rate, config.optimiser.iterations) == (1e-4, 100_000)
     assert (config.loss.mask, config.loss.intensity, config.loss.gradient) == (3, 10, 10)
@@ -44,7 +51,8 @@ def test_overrides_win_and_are_yaml(recipe):
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
-def test_recipes_of_the_repository_are_valid(path):
+def test_configs_of_the_repository_are_valid(path, monkeypatch):
+    monkeypatch.setenv("SHIP_DEPLOY_DATA", "/datasets")
     config = load_config(path)
     assert not any("test" in folder.path.parts for folder in config.data.folders)
 
@@ -76,6 +84,11 @@ def test_recipes_of_the_repository_are_valid(path):
         ),
         ("augmentation.polarity=2", "augmentation.polarity: input should be less than or equal to"),
         ("validation.folder=a", "the nearest is validation.folders"),
+        ("network.chanels=8", "unknown key network.chanels; the nearest is network.channels"),
+        ("network.name=shp", "network: unknown network shp; the nearest is ship"),
+        ("network.orders=0", "network.orders: input should be greater than 0"),
+        ("network=4", "not of the form section.key=value"),
+        ("data.crop=15", "data.crop: 15 pixels, but ship takes 16 at least"),
     ],
 )
 def test_a_wrong_override_is_named(recipe, override, message):
@@ -114,3 +127,23 @@ def test_settings_cannot_change_once_read(recipe):
     config: Config = load_config(recipe)
     with pytest.raises(ValueError, match="frozen"):
         config.data.crop = 64
+
+
+def test_a_path_may_begin_with_the_data_folder(recipe, monkeypatch, tmp_path):
+    monkeypatch.setenv("SHIP_DEPLOY_DATA", str(tmp_path))
+    text = "${SHIP_DEPLOY_DATA}/data/a"
+    config = load_config(recipe, [f"data.folders=[{{path: '{text}'}}]", "run.folder=here"])
+    assert config.data.folders[0].path == tmp_path / "data" / "a"
+    assert config.run.folder == Path("here")
+    written = json.loads(config.model_dump_json())  # as in a checkpoint: of any machine
+    assert written["data"]["folders"][0]["path"] == text
+
+
+def test_a_variable_that_is_unknown_or_not_set_is_named(recipe, monkeypatch):
+    monkeypatch.delenv("SHIP_DEPLOY_DATA", raising=False)
+    for variable, message in (
+        ("SHIP_DEPLOY_DATA", "run.folder: the environment variable SHIP_DEPLOY_DATA is not set"),
+        ("HOME", "run.folder: unknown variable HOME, expected SHIP_DEPLOY_DATA"),
+    ):
+        with pytest.raises(UserError, match=re.escape(message)):
+            load_config(recipe, [f"run.folder=${{{variable}}}/runs"])

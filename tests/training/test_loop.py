@@ -15,7 +15,7 @@ from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ship_deploy.errors import UserError
-from training.checkpoints import load_network, recipes
+from training.checkpoints import load_network, training_configs
 from training.config import Optimiser
 from training.loop import Fusion, learning_rate_share, train
 from training.saliency import mask
@@ -62,7 +62,7 @@ def test_a_run_starts_from_given_weights(recipe, tmp_path):
     )
     for key, tensor in load_network(first).state_dict().items():
         assert torch.allclose(goes_on.state_dict()[key], tensor, atol=1e-5), key
-    stages = recipes(first.parents[1] / "second" / "ema.safetensors")
+    stages = training_configs(first.parents[1] / "second" / "ema.safetensors")
     assert [stage["run"]["name"] for stage in stages] == ["first", "second"]
     with pytest.raises(UserError, match=r"run.weights: .* has .*'channels': 4.* the recipe"):
         train(recipe(run={"name": "third", "weights": first}, network={"channels": 8}))

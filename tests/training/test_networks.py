@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
+from training.layers.blocks import CentralDifference, ChannelNorm
+from training.layers.invertible import HalfInstanceNorm, Invertible1x1
 from training.networks import SHIP
-from training.networks.invertible import HalfInstanceNorm, Invertible1x1
-from training.networks.layers import CentralDifference, ChannelNorm
 
 
 @pytest.fixture(scope="module")

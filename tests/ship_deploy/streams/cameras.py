@@ -33,7 +33,7 @@ class ScriptedCamera:
         seed: of sizes, pauses and garbage.
     """
 
-    live = True
+    live, clock = True, "own"
 
     def __init__(
         self,

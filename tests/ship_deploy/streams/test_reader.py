@@ -22,7 +22,7 @@ class Sink:
     def __init__(self) -> None:
         self.events: SimpleQueue = SimpleQueue()
 
-    def receive(self, frame) -> None:
+    def receive(self, frame, moment) -> None:
         self.events.put(frame)
 
     def refuse(self, reason) -> None:
@@ -43,7 +43,7 @@ class Sink:
 class File:
     """A source that is not live: gives what it was made of, and raises what is an exception."""
 
-    live, name = False, "file"
+    live, name, clock = False, "file", "own"
 
     def __init__(self, *grabbed) -> None:
         self._grabbed = iter(grabbed)

@@ -10,7 +10,7 @@ from ship_deploy.streams.timeline import Timeline
 
 def place(frames):
     timeline = Timeline()
-    return [timeline.place(stamp, arrived) for stamp, arrived in frames]
+    return [timeline.place(stamp, arrived).time for stamp, arrived in frames]
 
 
 def test_jitter_of_the_way_is_taken_out():

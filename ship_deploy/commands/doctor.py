@@ -1,0 +1,140 @@
+"""`ship-deploy doctor`: what this machine can run, and how to get what it can't."""
+
+import importlib
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+from ship_deploy import console
+from ship_deploy.artifact import VERSION
+from ship_deploy.cuda.gpu import find_gpu
+from ship_deploy.engines.flavour import MODULES, load
+from ship_deploy.errors import UserError
+from ship_deploy.fuser import BUNDLED_MODEL, Fuser
+
+OK, MISSING = "[green]yes[/]", "[red]no[/]"
+Finding = tuple[str, str, str]  # what, state, what it means or what to do
+
+
+def examine() -> None:
+    """Print a table of what was found; every line that says no says how to mend it."""
+    table = Table(title=f"ship-deploy {VERSION}", title_justify="left")
+    for heading in ("", "here", ""):
+        table.add_column(heading, overflow="fold")
+    for finding in [
+        _machine(),
+        _opencv(),
+        _gpu(),
+        *_onnxruntime(),
+        *_tensorrt(),
+        _cuda(),
+        _pycuda(),
+        _fusion(),
+    ]:
+        table.add_row(*finding)
+    console.OUT.print(table)
+
+
+def _machine() -> Finding:
+    python = f"Python {platform.python_version()}, numpy {version('numpy')}"
+    return "machine", OK, f"{platform.system()} {platform.machine()}, {python}"
+
+
+def _opencv() -> Finding:
+    try:
+        return "OpenCV", OK, importlib.import_module("cv2").__version__
+    except ImportError as error:
+        advice = "apt install libgl1 libglib2.0-0, or put opencv-python-headless in its place"
+        return "OpenCV", MISSING, f"{escape(str(error))}; {advice}"
+
+
+def _gpu() -> Finding:
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    if shutil.which(query[0]) is None:
+        return "NVIDIA GPU", MISSING, "no NVIDIA driver found (nvidia-smi); the CPU works"
+    found = subprocess.run(query, capture_output=True, text=True, check=False)
+    if found.returncode:
+        return "NVIDIA GPU", MISSING, (found.stdout + found.stderr).strip().splitlines()[0]
+    return "NVIDIA GPU", OK, "; ".join(found.stdout.strip().splitlines())
+
+
+def _onnxruntime() -> list[Finding]:
+    try:
+        ort = importlib.import_module("onnxruntime")
+    except ImportError:
+        return [("ONNX Runtime", MISSING, "pip install 'ship-deploy\\[cpu]', or \\[gpu] with CUDA")]
+    findings = [("ONNX Runtime", OK, ort.__version__)]
+    if _installed("onnxruntime") and _installed("onnxruntime-gpu"):
+        findings.append(
+            (
+                "one ONNX Runtime",
+                MISSING,
+                "onnxruntime and onnxruntime-gpu share a module name: pip uninstall both, "
+                "then install one",
+            )
+        )
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        findings.append(("ONNX Runtime on CUDA", OK, 'device="cuda"'))
+    else:
+        advice = "pip uninstall onnxruntime, then pip install 'ship-deploy\\[gpu]'"
+        findings.append(("ONNX Runtime on CUDA", MISSING, f"for an NVIDIA GPU: {advice}"))
+    return findings
+
+
+def _tensorrt() -> list[Finding]:
+    """What can build engines, of the two."""
+    findings = []
+    for name, title in zip(MODULES, ("TensorRT", "TensorRT-RTX"), strict=True):
+        try:
+            findings.append((title, OK, load(name).version))
+        except UserError as error:
+            findings.append((title, MISSING, escape(str(error))))
+    return findings
+
+
+def _cuda() -> Finding:
+    try:
+        gpu = find_gpu()
+    except UserError as error:
+        return "GPU through cuda-python", MISSING, escape(str(error))
+    found = f"{gpu.name}, compute capability {gpu.compute_capability}"
+    return "GPU through cuda-python", OK, f"{found}, driver for CUDA {gpu.driver}"
+
+
+def _pycuda() -> Finding:
+    try:
+        importlib.import_module("pycuda.driver")
+    except ImportError as error:
+        advice = "pip install 'ship-deploy\\[pycuda]'; only needed for Fuser(cuda=\"pycuda\")"
+        broken = f"installed but does not load ({error}); " if _installed("pycuda") else ""
+        return "PyCUDA", MISSING, f"{escape(broken)}{advice}"
+    return "PyCUDA", OK, version("pycuda")
+
+
+def _fusion() -> Finding:
+    """Whether a frame really comes out of the bundled model."""
+    if not BUNDLED_MODEL.exists():
+        return "bundled model", MISSING, "make one: python -m export CHECKPOINT -o DIR"
+    try:
+        fuser = Fuser()
+        fused = fuser(np.full((32, 48, 3), 90, np.uint8), np.full((32, 48), 30, np.uint8))
+    except UserError as error:
+        return "bundled model fuses", MISSING, str(error)
+    return (
+        "bundled model fuses",
+        OK if fused.shape == (32, 48, 3) else MISSING,
+        f"{fuser.info['backend']} on {fuser.info['device']}",
+    )
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""`ship-deploy stream`: two cameras or files in, one fused stream out."""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from ship_deploy import console
+from ship_deploy.errors import UserError
+from ship_deploy.fuser import Fuser
+from ship_deploy.geometry.calibration import read_calibration
+from ship_deploy.serving import Server
+from ship_deploy.streams.frame import Output
+from ship_deploy.streams.outputs import CODECS, ImageOutput, VideoOutput, close_all
+from ship_deploy.streams.pipeline import Pipeline
+from ship_deploy.streams.preparation import Preparation
+from ship_deploy.streams.push import PushOutput
+from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
+from ship_deploy.streams.statistics import SourceStatistics, Statistics
+from ship_deploy.thermal import Thermal, read_dead_pixels
+
+PATIENCE = 0.7  # seconds that a frame under way is waited for when the command is interrupted
+
+
+def stream(
+    visible: str,
+    infrared: str,
+    output: Path | None,
+    *,
+    pair_by: Literal["time", "index"],
+    offset: float,
+    rate: float | None,
+    calibration: Path | None,
+    dead_pixels: Path | None,
+    levels: Mapping[str, Any],
+    push: str | None,
+    serve: str | None,
+    **options: Any,
+) -> None:
+    """Fuse until both files end, or until interrupted; finish the output in any case.
+
+    Args:
+        visible: what `find_source` takes.
+        infrared: the same.
+        output: a video file, a folder for images, or None.
+        pair_by: see `Pipeline`.
+        offset: the same, seconds.
+        rate: frames per second of what is written or sent; None for the visible file's, or 25.
+        calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
+        dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
+        levels: for `Thermal`.
+        push: address to send the fused stream to, see `PushOutput`, or None.
+        serve: HOST:PORT of the live page, or None.
+        options: for `Fuser`.
+
+    Raises:
+        UserError: what cannot be used, read or written.
+    """
+    logging.basicConfig(level=logging.INFO, handlers=[_Log()])
+    sources = find_source(visible), find_source(infrared, infrared=True)
+    visible_rate = sources[0].rate if isinstance(sources[0], VideoFile) else RATE
+    outputs: list[Output] = [_output(output, rate or visible_rate, sources)] if output else []
+    dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
+    known = None if calibration is None else read_calibration(calibration)
+    prepare = Preparation(Thermal(dead=dead, **levels), known)
+    fuser = Fuser(**options)
+    pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
+    if push is not None:
+        outputs.append(PushOutput(push, rate or visible_rate))
+    if serve is not None:
+        engine = {**fuser.info, "model": Path(fuser.info["model"]).name}  # no path of this machine
+        server = Server(serve, pipeline.statistics, engine)
+        outputs.append(server)
+        open_to = "" if server.local else ", for everybody in the network"
+        console.ERR.print(f"Live at {server.url}{open_to}")
+    run = _Run(pipeline, outputs)
+    interrupt: BaseException | None = None
+    try:
+        with pipeline, console.ERR.status("Connecting") as status:
+            run.start()
+            while not run.finished.wait(0.5):
+                status.update(_summary(pipeline.statistics()))
+    except (KeyboardInterrupt, SystemExit) as signal:
+        interrupt = signal
+    finished = run.finished.wait(PATIENCE)
+    _print_account(pipeline.statistics())
+    if interrupt:
+        if not finished:
+            close_all(outputs)
+        if threading.active_count() > 1:  # in a slow network, or a camera that hangs
+            _leave(interrupt)
+        raise interrupt
+    if run.error:
+        raise run.error
+    if output:
+        print(output)
+
+
+class _Log(logging.Handler):
+    """What the pipeline has to say, a line each, above the status."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console.ERR.print(time.strftime("%H:%M:%S"), record.getMessage(), markup=False)
+
+
+class _Run(threading.Thread):
+    """Fuses and writes; the main thread is left for signals, which a long call would hold up.
+
+    An event says when it is done: `join` takes an interrupted wait for the thread's end
+    (CPython before 3.13).
+    """
+
+    def __init__(self, pipeline: Pipeline, outputs: list[Output]) -> None:
+        super().__init__(name="fuse", daemon=True)
+        self._pipeline, self._outputs = pipeline, outputs
+        self.error: BaseException | None = None
+        self.finished = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._pipeline.run(*self._outputs)
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.finished.set()
+
+
+def _output(path: Path, rate: float, sources: tuple[Source, Source]) -> Output:
+    if path.resolve() in {Path(source.name).resolve() for source in sources}:
+        raise UserError(f"{path}: would overwrite an input; give another output")
+    if path.suffix.lower() in CODECS and not path.is_dir():
+        return VideoOutput(path, rate)
+    if path.suffix and not path.is_dir():
+        raise UserError(f"{path}: expected a folder, or a video: {', '.join(CODECS)}")
+    return ImageOutput(path)
+
+
+def _leave(interrupt: BaseException) -> None:
+    """End the process under threads that cannot be stopped and would crash in its clean-up."""
+    print("interrupted; what was finished is kept", file=sys.stderr, flush=True)
+    code = interrupt.code if isinstance(interrupt, SystemExit) else console.INTERRUPTED
+    os._exit(code if isinstance(code, int) else console.FAILURE)
+
+
+def _summary(now: Statistics) -> str:
+    parts = [f"{now.fused} fused", f"{now.alone} alone", f"{now.rate:.1f} a second"]
+    if now.latency_p50 is not None and now.latency_p99 is not None:
+        parts.append(f"latency {now.latency_p50 * 1000:.0f} ms")
+        parts.append(f"99% below {now.latency_p99 * 1000:.0f} ms")
+    return ", ".join(parts)
+
+
+def _print_account(now: Statistics) -> None:
+    """What became of all frames."""
+
+    def line(side: str, source: SourceStatistics) -> str:
+        dropped = "".join(f", {count} {reason}" for reason, count in source.dropped.items())
+        again = f"; connected again {source.reconnections} times" if source.reconnections else ""
+        return f"{side}: {source.received} frames = {source.fused} fused{dropped}{again}"
+
+    lines = [_summary(now), line("visible", now.visible), line("infrared", now.infrared)]
+    if now.offset is not None:
+        drift = "" if now.drift is None else f", drifting by {now.drift * 1e6:.0f} us a second"
+        lines.append(f"infrared lies {now.offset * 1000:+.1f} ms after visible{drift}")
+    console.ERR.print("\n".join(lines))

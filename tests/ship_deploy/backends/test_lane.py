@@ -1,0 +1,253 @@
+"""From frames to frames over a GPU, on a stand-in for the driver and for TensorRT."""
+
+import gc
+import importlib.util
+import runpy
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ship_deploy import Fuser, UserError, cuda
+from ship_deploy.artifact import read_artifact
+from ship_deploy.cuda import gpu
+from ship_deploy.cuda.gpu import Gpu
+from ship_deploy.engines import flavour as flavours
+from ship_deploy.engines import passport, recipe
+from ship_deploy.engines.passport import write_engine
+from ship_deploy.engines.profile import choose_profile
+from ship_deploy.engines.recipe import make_recipe
+from ship_deploy.images import read_visible, write_png
+from tests.ship_deploy.backends import stand_in
+from training.scenes import render
+
+ROOT = Path(__file__).parents[3]
+needs_pycuda = pytest.mark.skipif(
+    importlib.util.find_spec("pycuda") is None, reason="PyCUDA is not installed"
+)
+BOTH = ["cuda-python", pytest.param("pycuda", marks=needs_pycuda)]
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """A GPU and both TensorRTs."""
+    for module in (gpu, passport, recipe, cuda):
+        monkeypatch.setattr(module, "find_gpu", lambda device=0: Gpu("Stand-in", "8.6", "13.0"))
+    for name in flavours.MODULES:
+        monkeypatch.setitem(flavours._loaded, name, stand_in.flavour(name))
+
+
+@pytest.fixture(params=["tensorrt", "tensorrt-rtx"])
+def flavour(request):
+    return flavours.load(request.param)
+
+
+@pytest.fixture
+def engine(model, flavour, tmp_path):
+    """An engine for frames up to 96x128: the model itself, as its stand-in."""
+    artifact = read_artifact(model)
+    profile = choose_profile("any", None, "64x96", "96x128")
+    path = tmp_path / "small.engine"
+    write_engine(path, artifact.content, make_recipe(artifact, flavour, profile))
+    return path
+
+
+@pytest.fixture(params=BOTH)
+def gpu_fuser(request, engine):
+    return Fuser(engine, cuda=request.param)
+
+
+def pairs(*sizes: tuple[int, int]):
+    return [render(seed, *size) for seed, size in enumerate(sizes)]
+
+
+def test_the_pictures_are_those_of_the_other_backend(gpu_fuser, fuser):
+    for visible, infrared in pairs((64, 96), (64, 96), (64, 96), (48, 64), (65, 97), (64, 96)):
+        assert np.array_equal(gpu_fuser(visible, infrared), fuser(visible, infrared))
+    visible, infrared = render(9, 64, 96)
+    grey = visible[..., 1]
+    assert np.array_equal(gpu_fuser(grey, infrared), fuser(grey, infrared))
+    batch = np.stack([visible] * 3), np.stack([infrared] * 3)
+    assert np.array_equal(gpu_fuser(*batch), fuser(*batch))
+
+
+def test_a_size_seen_again_replays_a_graph(gpu_fuser, flavour):
+    before = stand_in.driver.stand_in_launches()
+    for pair in pairs((64, 96), (64, 96), (64, 96), (48, 64)):
+        gpu_fuser(*pair)
+    captures = flavour.name == "tensorrt" and gpu_fuser.info["cuda"] == "cuda-python"
+    assert stand_in.driver.stand_in_launches() - before == (2 if captures else 0)
+    expected = "captured" if captures else "by TensorRT-RTX"
+    if flavour.name == "tensorrt" and not captures:
+        expected = "off (pycuda has none)"
+    assert gpu_fuser.info["graphs"] == expected
+
+
+def test_map_keeps_two_frames_under_way_and_their_order(gpu_fuser, fuser):
+    frames = pairs(*[(48, 64)] * 5)
+    stand_in.Runtime.engines[-1].contexts.clear()
+    taken = []
+
+    def source():
+        for pair in frames:
+            taken.append(pair)
+            yield pair
+
+    results = gpu_fuser.map(source())
+    first = next(results)
+    assert len(taken) == 2
+    fused = [first, *results]
+
+    assert len(fused) == 5
+    for picture, pair in zip(fused, frames, strict=True):
+        assert np.array_equal(picture, fuser(*pair))
+    assert len(stand_in.Runtime.engines[-1].contexts) == 2
+
+
+def test_what_is_under_way_comes_before_an_error(gpu_fuser, fuser):
+    frames = pairs(*[(48, 64)] * 2)
+    results = gpu_fuser.map([*frames, (frames[0][0], frames[1][1][:40])])
+    for pair in frames:
+        assert np.array_equal(next(results), fuser(*pair))
+    with pytest.raises(UserError):
+        next(results)
+
+
+def test_a_map_that_is_left_gives_its_lanes_back(gpu_fuser):
+    frames = pairs(*[(48, 64)] * 4)
+    for _ in range(3):
+        results = gpu_fuser.map(iter(frames))
+        next(results)
+        results.close()
+    assert len(stand_in.Runtime.engines[-1].contexts) == 2
+
+
+def test_many_threads_share_one_fuser(gpu_fuser, fuser):
+    frames = pairs((32, 40), (48, 64), (64, 96), (32, 40))
+    expected = [fuser(*pair) for pair in frames]
+    wrong = []
+
+    def work(number: int) -> None:
+        for _ in range(10):
+            if not np.array_equal(gpu_fuser(*frames[number]), expected[number]):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+    assert len(stand_in.Runtime.engines[-1].contexts) <= 4
+
+
+def test_all_device_memory_is_given_back(engine):
+    gc.collect()
+    before = stand_in.driver.stand_in_live_bytes(), stand_in.driver.stand_in_live_objects()
+    fuser = Fuser(engine)
+    for pair in pairs((64, 96), (64, 96), (48, 64), (48, 64)):
+        fuser(*pair)
+    assert stand_in.driver.stand_in_live_bytes() > before[0]
+    del fuser
+    gc.collect()
+    assert before == (
+        stand_in.driver.stand_in_live_bytes(),
+        stand_in.driver.stand_in_live_objects(),
+    )
+
+
+def test_too_little_memory_is_one_line_and_passes(gpu_fuser, fuser):
+    small, large = pairs((32, 40), (96, 128))
+    gpu_fuser(*small)
+    driver = stand_in.driver
+    driver.stand_in_set_limit(driver.stand_in_live_bytes() + 50_000)
+    try:
+        with pytest.raises(UserError, match="out of memory") as caught:
+            gpu_fuser(*large)
+        assert "\n" not in str(caught.value)
+    finally:
+        driver.stand_in_set_limit(1 << 32)
+    assert np.array_equal(gpu_fuser(*large), fuser(*large))
+
+
+class Array:
+    """An array on the device, as a library would hand it out."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = np.ascontiguousarray(values) if values.base is None else values
+
+    @property
+    def __cuda_array_interface__(self) -> dict:
+        return {
+            "shape": self.values.shape,
+            "strides": None if self.values.flags.c_contiguous else self.values.strides,
+            "typestr": self.values.dtype.str,
+            "data": (self.values.ctypes.data, False),
+            "version": 3,
+            "stream": None,
+        }
+
+
+Array.__module__ = "numba.cuda"
+
+
+@pytest.fixture
+def numba(monkeypatch):
+    """The one function of Numba that is used."""
+    module = SimpleNamespace(device_array=lambda shape, dtype: Array(np.zeros(shape, dtype)))
+    monkeypatch.setitem(sys.modules, "numba.cuda", module)
+
+
+def test_arrays_on_the_device(gpu_fuser, fuser, numba):
+    for pair in pairs((64, 96), (48, 64), (64, 96)):
+        fused = gpu_fuser(*map(Array, pair))
+        assert isinstance(fused, Array)
+        assert np.array_equal(fused.values, fuser(*pair))
+        assert np.array_equal(gpu_fuser(*pair), fused.values)  # the lane's own buffers again
+    batch = [np.stack(side) for side in zip(*pairs((48, 64), (48, 64)), strict=True)]
+    assert np.array_equal(gpu_fuser(*map(Array, batch)).values, fuser(*batch))
+
+
+@needs_pycuda
+def test_the_example_in_a_pycuda_program(engine, fuser, tmp_path, capsys):
+    pair, paths = render(0, 64, 96), [tmp_path / f"{n}.png" for n in ("v", "i", "fused")]
+    for path, frame in zip(paths, pair, strict=False):
+        write_png(path, frame)
+    example = runpy.run_path(str(ROOT / "examples" / "pycuda_pipeline.py"))
+    example["main"](str(engine), *map(str, paths))
+    assert capsys.readouterr().out == "tensorrt pycuda (64, 96, 3) GPUArray\n"
+    assert np.array_equal(read_visible(paths[2]), fuser(*pair))
+
+
+def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):
+    gpu_fuser = Fuser(engine)
+    visible, infrared = render(0, 64, 96)
+    for frames, message in (
+        ((Array(visible), infrared), "one frame is on the GPU and one is not"),
+        ((Array(visible.astype(np.float32)), Array(infrared)), "visible is float32 on the GPU"),
+        ((Array(visible[:, ::2]), Array(infrared)), "visible is not contiguous"),
+        ((Array(visible), Array(infrared[:48])), r"shape \(64, 96, 3\) beside infrared \(48, 96"),
+    ):
+        with pytest.raises(UserError, match=message):
+            gpu_fuser(*frames)
+    with pytest.raises(UserError, match="onnxruntime takes numpy arrays"):
+        fuser(Array(visible), Array(infrared))
+    strange = type("Strange", (Array,), {"__module__": "strange.things"})
+    with pytest.raises(UserError, match="arrays of strange cannot be made here"):
+        gpu_fuser(strange(visible), strange(infrared))
+
+
+def test_what_cannot_be(engine):
+    for options, message in (
+        ({"backend": "onnxruntime"}, "an engine runs in TensorRT, not in ONNX Runtime"),
+        ({"device": "cpu"}, "device is 'cpu'; TensorRT takes auto, cuda or cuda:N"),
+        ({"threads": 2}, "threads is for the processor"),
+        ({"cuda": "cupy"}, "unknown cuda 'cupy', expected one of: cuda-python, pycuda"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Fuser(engine, **options)
+    with pytest.raises(UserError, match="frames are 97x64, the engine takes frames of 16x16 to"):
+        Fuser(engine)(*render(0, 97, 64))

@@ -1,0 +1,238 @@
+"""`ship-deploy stream` as a user meets it."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ship_deploy.commands import stream as command
+from ship_deploy.errors import UserError
+from ship_deploy.frames import stretch
+from ship_deploy.fuser import BUNDLED_MODEL
+from ship_deploy.geometry.calibration import Calibration, write_calibration
+from ship_deploy.images import write_png
+from ship_deploy.thermal import DeadPixels
+from tests.ship_deploy.streams.media_server import MediaServer, needs_ffmpeg
+from tests.ship_deploy.streams.mjpeg_server import MjpegServer
+from training.scenes import render
+
+COMMAND = [sys.executable, "-m", "ship_deploy", "stream"]
+
+
+def stream(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    video, frames = cv2.VideoCapture(str(path)), []
+    while (read := video.read())[0]:
+        frames.append(read[1])
+    return frames
+
+
+@pytest.fixture
+def videos(tmp_path) -> tuple[Path, Path]:
+    paths = tmp_path / "v.avi", tmp_path / "i.avi"
+    scenes = [render(seed, 64, 96) for seed in (0, 1)]
+    for side, path in enumerate(paths):
+        codec = cv2.VideoWriter.fourcc(*"FFV1")
+        writer = cv2.VideoWriter(str(path), codec, 10, (96, 64), isColor=not side)
+        for number in range(6):
+            writer.write(scenes[number % 2][side])
+        writer.release()
+    return paths
+
+
+def test_two_videos_become_one(videos, model, fuser, tmp_path):
+    output = tmp_path / "new" / "fused.mp4"
+
+    result = stream(
+        *videos, "-o", output, "--model", model, "--device", "cpu", "--pair-by", "index"
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == str(output)
+    assert "visible: 6 frames = 6 fused" in result.stderr
+    frames = frames_of(output)
+    assert len(frames) == 6 and cv2.VideoCapture(str(output)).get(cv2.CAP_PROP_FPS) == 10
+    expected = fuser(frames_of(videos[0])[2], frames_of(videos[1])[2][..., 0])
+    assert np.abs(frames[2].astype(int) - expected).mean() < 8  # it went through a lossy codec
+
+
+def test_two_folders_become_images(model, fuser, tmp_path):
+    for side, name in enumerate(("v", "i")):
+        (tmp_path / name).mkdir()
+        for seed in range(3):
+            write_png(tmp_path / name / f"{seed}.png", render(seed, 48, 64)[side])
+
+    result = stream(
+        *(tmp_path / "v", tmp_path / "i", "-o", tmp_path / "fused"),
+        *("--model", model, "--device", "cpu"),
+    )
+
+    assert result.returncode == 0, result.stderr
+    names = sorted(path.name for path in (tmp_path / "fused").iterdir())
+    assert names == ["00000000.png", "00000001.png", "00000002.png"]
+    expected = fuser(*render(1, 48, 64))
+    assert np.array_equal(cv2.imread(str(tmp_path / "fused" / names[1])), expected)
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "slow"),
+    [(signal.SIGINT, 130, False), (signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True)],
+)
+def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model, tmp_path):
+    """Also while a network computes that takes longer than the command waits."""
+    output = tmp_path / "fused.avi"
+    size = (400, 512) if slow else (64, 96)
+    visible, infrared = np.full((*size, 3), 90, np.uint8), np.full(size, 160, np.uint8)
+    network = BUNDLED_MODEL if slow else model
+    with MjpegServer(visible) as v, MjpegServer(infrared) as i:
+        options = ("-o", output, "--model", network, "--device", "cpu", "--threads", 1)
+        process = start(v.address, i.address, *options)
+        while not (tmp_path / ".fused.part.avi").exists():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)  # another process gives no event
+        process.send_signal(stop)
+        errors = process.communicate(timeout=60)[1]
+
+    assert process.returncode == code, errors
+    assert "what was finished is kept" in errors and "Traceback" not in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["fused.avi"]
+    assert frames_of(output)[0].shape == visible.shape
+
+
+def test_a_calibration_and_levels_are_applied(model, fuser, tmp_path):
+    visible, infrared = render(1, 48, 64)
+    write_png(tmp_path / "v.png", visible)
+    counts = cv2.resize(255 - infrared, (32, 24)).astype(np.uint16) * 20  # black-hot
+    counts[5, 6] = 16383
+    write_png(tmp_path / "i.png", counts)
+    dead = np.zeros((24, 32), np.uint8)
+    dead[5, 6] = 255
+    write_png(tmp_path / "dead.png", dead)
+    rows = ((1.8, 0.0, 3.0), (0.0, 1.8, 2.0), (0.0, 0.0, 1.0))
+    rig = Calibration(rows, (24, 32), (48, 64), 0.1, 0.2, 8, "points")
+    write_calibration(tmp_path / "rig.json", rig)
+
+    result = stream(
+        *(tmp_path / "v.png", tmp_path / "i.png", "-o", tmp_path / "fused"),
+        *("--calibration", tmp_path / "rig.json", "--dead-pixels", tmp_path / "dead.png"),
+        *("--black-hot", "--percentiles", 1, 99, "--model", model, "--device", "cpu"),
+    )
+
+    assert result.returncode == 0, result.stderr
+    grey = 255 - stretch(DeadPixels(dead > 0).replace(counts), (1, 99))
+    expected = fuser(visible, rig.align(grey, (48, 64)))
+    assert np.array_equal(cv2.imread(str(tmp_path / "fused" / "00000000.png")), expected)
+
+
+def test_the_stream_is_served_while_it_runs(model, tmp_path):
+    visible, infrared = render(0, 64, 96)
+    with MjpegServer(visible) as v, MjpegServer(infrared) as i:
+        options = ("--serve", "0", "--model", model, "--device", "cpu", "--threads", 1)
+        process = start(v.address, i.address, *options)
+        try:
+            while not (url := re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())):
+                assert process.poll() is None
+            with urllib.request.urlopen(url[0] + "fused.mjpg", timeout=60) as player:
+                assert player.readline() == b"--ship-deploy-frame\r\n"
+            with urllib.request.urlopen(url[0] + "healthz", timeout=60) as answer:
+                assert answer.status == 200
+            with urllib.request.urlopen(url[0] + "status.json", timeout=60) as answer:
+                status = json.load(answer)
+        finally:
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert status["statistics"]["visible"]["name"] == v.address
+    assert status["engine"]["model"] == "small.onnx"  # and no path of this machine
+
+
+@needs_ffmpeg
+def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
+    visible, infrared = render(0, 64, 96)
+    server = MediaServer(tmp_path / "kept")
+    with MjpegServer(visible) as v, MjpegServer(infrared) as i:
+        options = ("--push", server.address, "--model", model, "--device", "cpu", "--threads", 1)
+        process = start(v.address, i.address, *options)
+        expected = fuser(visible, infrared).astype(float)
+        error, until = np.inf, time.monotonic() + 60
+        try:
+            while error > 8:  # JPEG twice, then H.264; at first a camera may be there alone
+                assert process.poll() is None and time.monotonic() < until
+                time.sleep(0.05)
+                received = frames_of(server.folder / "0.ts")[-1:]
+                error = min((np.abs(frame - expected).mean() for frame in received), default=np.inf)
+        finally:
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=60)[1]
+    server.cut()
+
+    assert process.returncode == 130, errors
+    assert "secret" not in errors and "Traceback" not in errors
+    for source in (visible, infrared[..., None]):  # what would be shown of one camera alone
+        assert np.abs(source - expected).mean() > 12
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "message"),
+    [
+        (("v.avi", "i.avi"), {"serve": "host"}, "--serve is 'host', expected HOST:PORT"),
+        (("v.avi", "i.avi"), {"push": "ftp://host"}, "ftp://host: no address to send a stream to"),
+        (("v.avi", "i.avi"), {"levels": {"smoothing": -1.0}}, "smoothing is -1.0"),
+        (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
+        (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),
+        (("v.avi", "0"), {}, "give two cameras or files"),
+        (("v.avi", "i.avi"), {"output": "v.avi"}, "would overwrite an input"),
+        (("v.avi", "i.avi"), {"output": "o.gif"}, "o.gif: expected a folder, or a video"),
+        (("0", "1"), {"pair_by": "index"}, "cameras are paired by time"),
+        (("v.avi", "i.avi"), {"model": "none.onnx"}, "none.onnx"),
+    ],
+)
+def test_mistakes_are_told_and_nothing_is_written(words, options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("v.avi", "i.avi"):
+        (tmp_path / name).touch()
+    defaults = {"pair_by": "time", "offset": 0.0, "rate": None, "levels": {}}
+    defaults |= {"output": None, "calibration": None, "dead_pixels": None}
+    defaults |= {"push": None, "serve": None}
+    paths = {
+        key: Path(value) if isinstance(value, str) and "." in value else value
+        for key, value in options.items()
+    }
+
+    with pytest.raises(UserError, match=message):
+        command.stream(*words, **{**defaults, **paths})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["i.avi", "v.avi"]
+
+
+def test_a_mistake_is_one_line_on_the_command_line():
+    result = stream("nothing.mp4", "0")
+
+    assert result.returncode == 1
+    assert result.stderr.strip() == (
+        "error: nothing.mp4: no such file or folder; a camera is an index such as 0, or an address"
+    )
