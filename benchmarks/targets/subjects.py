@@ -60,7 +60,7 @@ class Offset(NamedTuple):
 
     def apply(self, seen: Seen) -> Seen:
         """The same with its infrared frame out of place, and with it the targets that it shows."""
-        infrared = self._move(seen.infrared, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+        infrared = self._move(seen.infrared, cv2.INTER_LANCZOS4, cv2.BORDER_REPLICATE)
         targets = [t if t.source == "visible" else self._follow(t, infrared) for t in seen.targets]
         return seen._replace(infrared=infrared, targets=targets)
 
