@@ -1,18 +1,19 @@
 """`python -m benchmarks COMMAND ... -o DIR`; a function here is a command, a file its work."""
 
 import logging
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 
 from ship_deploy import console
+from ship_deploy.console import ERR, OUT
+from ship_deploy.engines.profile import parse_size
 from ship_deploy.errors import UserError
 from ship_deploy.fuser import BUNDLED_MODEL
 
@@ -39,17 +40,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog=console.EPILOG,
 )
-_steps = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="folder for all that is written")]
-Checkpoint = Annotated[Path, typer.Option(help=".safetensors or .pth; the shipped one by default")]
+Checkpoint = Annotated[
+    Path, typer.Option(help=".safetensors or .pth", show_default="configs/ship.safetensors")
+]
 Data = Annotated[list[Path], typer.Argument(help="folders with visible/ and infrared/")]
-Sizes = Annotated[list[str], typer.Option(help="HEIGHTxWIDTH; may be given again")]
+Sizes = Annotated[list[str], typer.Option(help="HEIGHTxWIDTH of frames; may be given again")]
 Keys = Annotated[
-    list[str], typer.Option("--candidate", help="such as onnxruntime-cpu-fp32; may be given again")
+    list[str],
+    typer.Option(
+        "--candidate",
+        help="such as onnxruntime-cpu-fp32; may be given again",
+    ),
 ]
 Folder = Annotated[
-    Path | None, typer.Option("--models", help="keeps models and engines, for the next time")
+    Path | None,
+    typer.Option("--models", help="folder to keep models and engines in"),
 ]
 
 
@@ -64,20 +71,18 @@ def latency(
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = SIZES,
     candidate: Keys = ALL,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    rounds: Annotated[int, typer.Option(min=1, help="counted calls of each candidate")] = 15,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="where candidates run")] = "cpu",
+    rounds: Annotated[int, typer.Option(min=1, help="timed calls of each candidate")] = 15,
     models: Folder = None,
 ) -> None:
-    """Time one frame in all engines of a device, in turns, against PyTorch. Leave it alone."""
-    if device not in ("cpu", "cuda"):
-        raise typer.BadParameter(f"device is {device!r}, expected cpu or cuda")
-    sizes = [_size(text) for text in size]
+    """Time one frame in all engines of a device, in turns. Run nothing else meanwhile."""
+    sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
         from benchmarks.latency.measure import run
 
         chosen = choose(candidate, FOR_LATENCY[device])
-        Console().print(Markdown(run(made, chosen, output, sizes, rounds)))
+        _show(run(made, chosen, output, sizes, rounds))
 
 
 @app.command()
@@ -85,19 +90,21 @@ def scaling(
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = SCALES,
-    batch: Annotated[list[int], typer.Option(min=1, help="frames of a call")] = BATCHES,
+    batch: Annotated[
+        list[int], typer.Option(min=1, help="frames in a call; may be given again")
+    ] = BATCHES,
     batch_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames in batches")] = "256x320",
     candidate: Keys = RUNTIME,
     models: Folder = None,
 ) -> None:
-    """Time and memory by size and by batch, with a plot. Leave the machine alone."""
-    sizes = [_size(text) for text in size]
+    """Time and memory by size and by batch, with a plot. Run nothing else meanwhile."""
+    sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
         from benchmarks.latency.scaling import run
 
         chosen = choose(candidate, [c for some in FOR_LATENCY.values() for c in some])
-        Console().print(Markdown(run(made, chosen, output, sizes, batch, _size(batch_size))))
+        _show(run(made, chosen, output, sizes, batch, parse_size("--batch-size", batch_size)))
 
 
 @app.command()
@@ -106,7 +113,7 @@ def fidelity(
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
     candidate: Keys = ALL,
-    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="pairs to take from each folder")] = None,
     made: Annotated[bool, typer.Option(help="made-up frames too: black, noise, full HD")] = True,
     models: Folder = None,
 ) -> None:
@@ -116,7 +123,7 @@ def fidelity(
         from benchmarks.fidelity.measure import run
 
         chosen = choose(candidate, FOR_FIDELITY)
-        Console().print(Markdown(run(folder, chosen, data, output, limit, made)))
+        _show(run(folder, chosen, data, output, limit, made))
 
 
 @app.command()
@@ -124,14 +131,17 @@ def layers(
     data: Annotated[Path, typer.Argument(help="folder with visible/ and infrared/")],
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
-    candidate: Annotated[str, typer.Option(help="what to look into")] = "onnxruntime-cpu-fp16",
-    pair: Annotated[str | None, typer.Option(help="name of the pair; the first by default")] = None,
+    candidate: Annotated[
+        str, typer.Option(help="the engine to look into")
+    ] = "onnxruntime-cpu-fp16",
+    pair: Annotated[str | None, typer.Option(help="name of a pair; by default the first")] = None,
     limit: Annotated[
-        float | None, typer.Option(help="relative error; by default 1e-4, or 1e-2 for FP16")
+        float | None,
+        typer.Option(help="relative error; by default 1e-4, or 1e-2 for FP16"),
     ] = None,
 ) -> None:
     """Find the first layer of a graph that drifts away from the FP32 network."""
-    with _steps.status("Importing, exporting, comparing"):
+    with ERR.status("Importing, exporting, comparing"):
         from benchmarks.candidates import FOR_FIDELITY, choose
         from benchmarks.fidelity.layers import run
         from benchmarks.pairs import real_pairs
@@ -142,7 +152,7 @@ def layers(
             raise UserError(f"{data}: no pair is called {pair}")
         bound = limit or DRIFT[chosen.precision]
         table = run(checkpoint, chosen, found[0], output, bound)
-    Console().print(Markdown(table))
+    _show(table)
 
 
 @app.command()
@@ -150,12 +160,12 @@ def narrowing(
     data: Data,
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
-    limit: Annotated[int, typer.Option(min=1, help="pairs of each folder")] = 2,
+    limit: Annotated[int, typer.Option(min=1, help="pairs to take from each folder")] = 2,
 ) -> None:
     """Measure what each part costs in FP16, in dB and in bytes, on crops of real frames."""
     from benchmarks.fidelity.narrowing import run
 
-    Console().print(Markdown(run(checkpoint, data, output, limit)))
+    _show(run(checkpoint, data, output, limit))
 
 
 @app.command()
@@ -166,19 +176,19 @@ def gpu(
     ] = NO_DATA,
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = GPU_SIZES,
-    rounds: Annotated[int, typer.Option(min=1, help="counted calls of each candidate")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="timed calls of each candidate")] = 100,
     minutes: Annotated[
-        float, typer.Option(help="after which nothing else is begun to be timed")
+        float, typer.Option(help="time after which no other candidate is timed")
     ] = 6,
     models: Folder = None,
 ) -> None:
-    """Build engines, verify them, time them: all that there is to do on a GPU, unattended."""
-    sizes = [_size(text) for text in size]
+    """Build engines, verify them and time them: all measurements on a GPU, unattended."""
+    sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.gpu import run
 
-        table = run(made, data, output, sizes, rounds, minutes, _steps.print)
-        Console().print(Markdown(table))
+        table = run(made, data, output, sizes, rounds, minutes, ERR.print)
+        _show(table)
 
 
 @app.command()
@@ -195,24 +205,25 @@ def quality(
             metavar="[NAME=]METHOD",
             help="a baseline, 'baselines', a model (.onnx, .safetensors, .pth), or a folder of "
             "pictures named like the sources; may be given again",
+            show_default="baselines, bundled model",
         ),
     ] = METHODS,
     convention: Annotated[
-        str, typer.Option(help="of the metrics: cddfuse, as most published tables, or paper")
+        Literal["cddfuse", "paper"],
+        typer.Option(help="definitions of the metrics: as most tables have them, or their papers"),
     ] = "cddfuse",
     gallery_by: Annotated[str, typer.Option(help="the metric that orders the gallery")] = "Qabf",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+        int | None, typer.Option(min=1, help="processes, by default as many as cores")
     ] = None,
 ) -> None:
-    """Score fused pictures: methods x metrics, with a plot and a gallery. Goes on where it was."""
-    with Console(stderr=True).status("Importing torch and ONNX"):
+    """Score fused pictures by all metrics, with a plot and a gallery. Resumes where it stopped."""
+    with ERR.status("Importing torch and ONNX"):
         from benchmarks.quality import measure as quality
-        from training.metrics import CONVENTIONS, METRICS
-    for given, known in ((convention, CONVENTIONS), (gallery_by, METRICS)):
-        if given not in known:
-            raise typer.BadParameter(f"{given!r} is none of {', '.join(known)}")
-    Console().print(Markdown(quality.run(data, methods, output, convention, gallery_by, workers)))
+        from training.metrics import METRICS
+    if gallery_by not in METRICS:
+        raise typer.BadParameter(f"{gallery_by!r} is none of {', '.join(METRICS)}")
+    _show(quality.run(data, methods, output, convention, gallery_by, workers))
 
 
 @app.command()
@@ -244,14 +255,14 @@ def targets(
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+        int | None, typer.Option(min=1, help="processes, by default as many as cores")
     ] = None,
 ) -> None:
-    """Judge fused pictures by the targets and the detail that they keep. Goes on where it was."""
-    with Console(stderr=True).status("Importing torch and ONNX"):
+    """Judge fused pictures by targets and detail that they keep. Resumes where it stopped."""
+    with ERR.status("Importing torch and ONNX"):
         from benchmarks.targets import measure
     table = measure.run(data, methods, output, boxes, against, ranks, detector, limit, workers)
-    Console().print(Markdown(table))
+    _show(table)
 
 
 @app.command()
@@ -264,13 +275,13 @@ def misalignment(
     boxes: Annotated[Path, typer.Option(help="where to look in real pairs, as JSON")] = BOXES,
     limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+        int | None, typer.Option(min=1, help="processes, by default as many as cores")
     ] = None,
 ) -> None:
     """Judge by targets and detail where the infrared frame is out of place."""
-    with Console(stderr=True).status("Importing torch and ONNX"):
+    with ERR.status("Importing torch and ONNX"):
         from benchmarks.targets.misalignment import run
-    Console().print(Markdown(run(data, methods, output, boxes, limit, workers)))
+    _show(run(data, methods, output, boxes, limit, workers))
 
 
 @app.command()
@@ -284,13 +295,13 @@ def flicker(
     ] = METHODS,
     steps: Annotated[int, typer.Option(min=1, help="frame steps of each clip")] = 44,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="processes; as many as cores if not given")
+        int | None, typer.Option(min=1, help="processes, by default as many as cores")
     ] = None,
 ) -> None:
     """Measure how much fused clips change where nothing changes in their sources."""
-    with Console(stderr=True).status("Importing torch and ONNX"):
+    with ERR.status("Importing torch and ONNX"):
         from benchmarks.targets.flicker import run
-    Console().print(Markdown(run(clips, methods, output, steps, workers)))
+    _show(run(clips, methods, output, steps, workers))
 
 
 @app.command()
@@ -301,12 +312,19 @@ def panels(
         typer.Argument(metavar="[[NAME=]DATA...]", help="as for quality; drawn streets if none"),
     ] = None,
     methods: Annotated[
-        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
+        list[str],
+        typer.Option(
+            "--methods",
+            "-m",
+            metavar="[NAME=]METHOD",
+            help="as for quality",
+            show_default="bundled model",
+        ),
     ] = METHODS[1:],
-    crops: Annotated[int, typer.Option(min=1)] = 10,
+    crops: Annotated[int, typer.Option(min=1, help="pictures to draw")] = 10,
 ) -> None:
-    """Draw crops around the strongest edges, enlarged, beside their sources: beads show there."""
-    with Console(stderr=True).status("Fusing"):
+    """Draw enlarged crops around the strongest edges, where edge beads show."""
+    with ERR.status("Fusing"):
         from benchmarks.quality.panels import run
 
         run(data or [], methods, output, crops)
@@ -316,52 +334,52 @@ def panels(
 def training(
     output: Output,
     precision: Annotated[
-        list[str], typer.Option(help="of our loop; may be given again")
+        list[str], typer.Option(help="of the training loop; may be given again")
     ] = PRECISIONS,
     crop: Annotated[int, typer.Option(min=16, help="pixels, square")] = 128,
     batch: Annotated[int, typer.Option(min=1, help="crops of one step")] = 4,
-    rounds: Annotated[int, typer.Option(min=1, help="counted steps of each loop")] = 20,
+    rounds: Annotated[int, typer.Option(min=1, help="timed steps of each loop")] = 20,
 ) -> None:
     """Time the steps of the training loop, against a plain loop in eager PyTorch."""
     from benchmarks.training_speed import run
 
-    Console().print(Markdown(run(output, precision, crop, batch, rounds)))
+    _show(run(output, precision, crop, batch, rounds))
 
 
 @app.command()
 def stream(
     output: Output,
     size: Sizes = STREAM_SIZES,
-    frames: Annotated[int, typer.Option(min=10, help="counted frames of each size")] = 600,
+    frames: Annotated[int, typer.Option(min=10, help="timed frames of each size")] = 600,
 ) -> None:
-    """Time what the pipeline adds to the network's time, at 30 Hz, and how fast it can go."""
+    """Time what the pipeline adds to the network's time at 30 Hz, and its highest rate."""
     from benchmarks.streaming import overhead as stream
 
-    sizes = [_size(text) for text in size]
-    with _steps.status("Streaming; leave the machine alone"):
+    sizes = [parse_size("--size", text) for text in size]
+    with ERR.status("Streaming; leave the machine alone"):
         table = stream.run(output, sizes, frames)
-    Console().print(Markdown(table))
+    _show(table)
 
 
 @app.command()
 def soak(
     output: Output,
-    frames: Annotated[int, typer.Option(min=1000, help="results")] = 100_000,
+    frames: Annotated[int, typer.Option(min=1000, help="fused frames")] = 100_000,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of visible frames")] = "480x640",
 ) -> None:
-    """Stream for long, and fail if memory grows or a frame is unaccounted for."""
+    """Stream for hours; fail if memory grows or a frame is unaccounted for."""
     from benchmarks.streaming import soak
 
     logging.getLogger("ship_deploy.streams").setLevel(logging.ERROR)  # it tells of every cut
-    with _steps.status("Soaking"):
-        table = soak.run(output, frames, *_size(size))
-    Console().print(Markdown(table))
+    with ERR.status("Soaking"):
+        table = soak.run(output, frames, *parse_size("--size", size))
+    _show(table)
 
 
 @app.command()
 def report() -> None:
-    """Write the tables of README, model card and results anew, from the committed JSON."""
-    with _steps.status("Importing"):
+    """Rewrite the tables in README, model card and results from the committed JSON."""
+    with ERR.status("Importing"):
         from benchmarks.report import write
     for path in write():
         print(path)
@@ -370,7 +388,7 @@ def report() -> None:
 @contextmanager
 def _models(checkpoint: Path, folder: Path | None) -> "Iterator[Models]":
     """Where models and engines are put: a folder that stays, or one that goes."""
-    with _steps.status("Importing torch and ONNX"):
+    with ERR.status("Importing torch and ONNX"):
         from benchmarks.models import Models
     if folder is not None:
         yield Models(checkpoint, folder)
@@ -379,11 +397,11 @@ def _models(checkpoint: Path, folder: Path | None) -> "Iterator[Models]":
         yield Models(checkpoint, Path(temporary))
 
 
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not found:
-        raise UserError(f"size is {text!r}, expected HEIGHTxWIDTH, such as 480x640")
-    return int(found[1]), int(found[2])
+def _show(markdown: str) -> None:
+    """Print a result, laid out where its tables fit the terminal: else rich would cut words."""
+    rows = [line.split("|") for line in markdown.splitlines() if line.startswith("|")]
+    width = sum(max(map(len, cells)) for cells in zip_longest(*rows, fillvalue=""))
+    OUT.print(Markdown(markdown) if width <= OUT.width else markdown, soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

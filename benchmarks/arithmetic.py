@@ -60,7 +60,7 @@ class HalfArithmetic(TorchDispatchMode):
 
 
 def _mean(x: Tensor, dim: Sequence[int], keepdim: bool = False) -> Tensor:
-    total = x.sum(dim, keepdim)
+    total = x.sum(list(dim), keepdim)
     return total / (x.numel() // total.numel())
 
 

@@ -2,6 +2,7 @@
 
 import io
 from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 WIDTH = 8.4  # inches, at 96 pixels each: what a README is wide
 COLOURS = ("#c4500f", "#2f6fb0", "#3f8f4f", "#8a56a8", "#b58a00", "#5c6670")
 INK, FADED, GROUND = "#1b1e22", "#55595f", "#fbfbf9"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, and sharp at any size
     "svg.hashsalt": "ship-deploy",  # the same figures give the same file
     "font.family": "sans-serif",  # with its generic name behind it, for pages elsewhere

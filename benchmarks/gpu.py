@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def run(
     problems: dict[str, str] = {}
 
     def step(name: str, work: Callable[[], object]) -> None:
-        say(f"[bold]{name}[/]")
+        say(name)
         try:
             work()
         except Exception as error:  # of any library
@@ -62,7 +63,7 @@ def run(
             say(problems[name])
 
     for flavour in MODULES:
-        step(f"Load {flavour}", lambda f=flavour: load(f))
+        step(f"Load {flavour}", partial(load, flavour))
         if f"Load {flavour}" in problems:
             continue
         for size in (None, *sizes):
@@ -70,7 +71,7 @@ def run(
                 text = "any size" if size is None else f"{size[0]}x{size[1]}"
                 step(
                     f"Build with {flavour}, {precision.upper()}, {text}",
-                    lambda f=flavour, p=precision, s=size: models.engine(f, p, s),
+                    partial(models.engine, flavour, precision, size),
                 )
     try:
         find_gpu()

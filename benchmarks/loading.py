@@ -61,7 +61,7 @@ def load(candidate: Candidate, models: Models, size: Size) -> Loaded:
     return Loaded(fuser, place)
 
 
-def fuser_options(candidate: Candidate, models: Models, size: Size | None) -> dict[str, str]:
+def fuser_options(candidate: Candidate, models: Models, size: Size | None) -> dict[str, Any]:
     """The arguments that make a `Fuser` this candidate; its model or engine is made if need be.
 
     Raises:
@@ -167,9 +167,8 @@ def _torch_function(candidate: Candidate, models: Models) -> Tensors:
     """Batches of frames, uint8 on the device, to fused ones and to the luminance."""
     if candidate.device == "cuda" and not torch.cuda.is_available():
         raise UserError("this torch has no CUDA, or finds no GPU")
-    network = load_network(models.checkpoint)
-    if candidate.precision == "fp16":  # as plain half, the spectrum overflows
-        network = narrow(network)
+    reference = load_network(models.checkpoint)
+    network = narrow(reference) if candidate.precision == "fp16" else reference
     network = network.eval().to(candidate.device)
 
     def around() -> AbstractContextManager[object]:
@@ -190,7 +189,9 @@ def _torch_function(candidate: Candidate, models: Models) -> Tensors:
 
 def _captured(fuse: Tensors) -> Tensors:
     """The same as a CUDA graph of the first size that it is given."""
-    graph, held, fused = torch.cuda.CUDAGraph(), [], []
+    graph = torch.cuda.CUDAGraph()
+    held: list[Tensor] = []
+    fused: list[Tensor] = []
 
     def replay(*frames: Tensor) -> tuple[Tensor, Tensor]:
         if not held:

@@ -62,9 +62,9 @@ def render(results: Path = RESULTS, readme: Path = ROOT / "README.md") -> dict[P
     text = readme.read_text()
     for name, table in BLOCKS.items():
         block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not block.search(text):
+        if not (shown := block.search(text)):
             raise UserError(f"{readme}: no <!-- {name} --> ... <!-- end -->")
-        text = block.sub(lambda m, t=table, n=name: f"{m[1]}{t(found[n])}{m[2]}", text)
+        text = text[: shown.end(1)] + table(found[name]) + text[shown.start(2) :]
     about = card.update(card.CARD.read_text("utf-8"), results / "quality.json", CHECKPOINT)
     return {**files, readme: text, card.CARD: about}
 

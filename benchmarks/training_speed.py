@@ -21,7 +21,7 @@ from ship_deploy.images import write_png
 from training.architecture import FusionNetwork
 from training.config import Config
 from training.layers.blocks import CentralDifference
-from training.loop import train
+from training.loop import Fusion, train
 from training.losses import fusion_losses
 from training.scenes import render
 
@@ -75,7 +75,8 @@ class LiteralDifference(nn.Module):
 
 def literal(network: FusionNetwork) -> FusionNetwork:
     """A network with nothing folded and in plain memory order, the weights copied."""
-    network = copy.deepcopy(network).to(memory_format=torch.contiguous_format)
+    network = copy.deepcopy(network)
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # in torch
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, CentralDifference):
@@ -98,6 +99,7 @@ class PlainLoop(Callback):
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, Fusion)
         self.network = literal(pl_module.network)
         self.optimiser = torch.optim.Adam(self.network.parameters(), 1e-4)
         self.began = _now(pl_module.device)
@@ -106,12 +108,14 @@ class PlainLoop(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Tensor, _: int
     ) -> None:
+        assert isinstance(pl_module, Fusion)
         middle = _now(pl_module.device)
         torch.set_flush_denormal(False)
         visible, infrared, saliency, seen = (batch.float() / 255).split(1, dim=1)
-        _, raw = self.network(visible, seen)
+        raw = self.network(visible, seen)[1]
         settings = pl_module.config.loss
-        loss = sum(fusion_losses(raw, visible, infrared, saliency, settings).values())
+        terms = fusion_losses(raw, visible, infrared, saliency, settings)
+        loss = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()

@@ -1,13 +1,16 @@
 """`python -m export CHECKPOINT -o DIR`: a checkpoint becomes verified ONNX models."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from ship_deploy import console
+from ship_deploy.console import ERR, OUT
+
+if TYPE_CHECKING:
+    from export.models import Model
 
 DEFAULT = ["fp32"]
 
@@ -16,28 +19,27 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=c
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help=".safetensors, or the authors' .pth")],
+    checkpoint: Annotated[Path, typer.Argument(help=".safetensors, or a published .pth")],
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the models")],
-    height: Annotated[int | None, typer.Option(help="fix the height; any if not given")] = None,
-    width: Annotated[int | None, typer.Option(help="fix the width; any if not given")] = None,
+    height: Annotated[int | None, typer.Option(help="fixed height; any by default")] = None,
+    width: Annotated[int | None, typer.Option(help="fixed width; any by default")] = None,
     precision: Annotated[
-        list[str], typer.Option(help="fp32 or fp16; may be given again, for both")
+        list[str], typer.Option(help="fp32 or fp16; give it twice for both")
     ] = DEFAULT,
     engine: Annotated[
-        bool, typer.Option("--engine", help="build a TensorRT engine of each model too")
+        bool, typer.Option("--engine", help="also build a TensorRT engine of each model")
     ] = False,
 ) -> None:
     """Export a checkpoint to ONNX and verify the result against the reference network.
 
     Writes NAME.onnx (8-bit frames in, 8-bit frames out) and NAME.luminance.onnx (floats, for
     verification), and the same as NAME.fp16 in FP16. Writes nothing if any is out of tolerance.
-    With --engine also NAME.engine, for the sizes and GPUs that `ship-deploy build` takes unasked.
+    With --engine also NAME.engine, with the defaults of `ship-deploy build`.
     """
     if (height is None) != (width is None):
         raise typer.BadParameter("give both --height and --width, or neither")
     size = None if height is None or width is None else (height, width)
-    steps = Console(stderr=True, highlight=False, soft_wrap=True)
-    with steps.status("Importing torch and ONNX"):
+    with ERR.status("Importing torch and ONNX"):
         from export.build import Graph
         from export.models import export_models
         from export.precision import Precision
@@ -49,25 +51,33 @@ def export(
     precisions = [p for p in Precision if p.value in precision]
     if engine:
         load()  # rather fail now than after the export
-    models = export_models(checkpoint, output, size, precisions, steps.print)
-    table = Table(title=f"{checkpoint} -> {output}", title_justify="left")
-    for heading in ("model", "MB", "size", "PSNR", "raw error", "8 bits: off", "off > 1"):
-        table.add_column(heading, no_wrap=True)
+    models = export_models(checkpoint, output, size, precisions, ERR.print)
+    OUT.print(_table(models))
+    for model in models if engine else ():
+        if model.graph is Graph.FRAMES:
+            build_file(model.path, model.path.with_suffix(".engine"))
+
+
+def _table(models: "list[Model]") -> Table:
+    """What was written, and how far it is from the reference network; 80 columns are enough."""
+    table = Table(
+        caption="off: share of the 8-bit samples that differ; > 1: by more than one level",
+        caption_justify="left",
+    )
+    table.add_column("model", overflow="fold")  # a long name goes on in the next line
+    for heading in ("MB", "PSNR", "raw error", "off", "off > 1"):
+        table.add_column(heading, no_wrap=True, justify="right")
     for model in models:
         f = model.fidelity
         table.add_row(
             model.path.name,
             f"{model.path.stat().st_size / 1e6:.2f}",
-            "any" if size is None else f"{height}x{width}",
             f"{f.psnr:.0f} dB",
             f"{f.raw_error:.1e}",
             f"{f.off:.3%}",
             f"{f.far_off:.3%}",
         )
-    Console(highlight=False).print(table)
-    for model in models if engine else ():
-        if model.graph is Graph.FRAMES:
-            build_file(model.path, model.path.with_suffix(".engine"))
+    return table
 
 
 if __name__ == "__main__":

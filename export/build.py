@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 import onnx
@@ -114,6 +114,7 @@ def convert(
             dynamic_shapes=tuple(dynamic for _ in inputs),
             custom_translation_table=TRANSLATIONS,
         )
+    assert program is not None
     model = program.model_proto
     _strip(model)
     onnx.checker.check_model(model, full_check=True)
@@ -147,7 +148,7 @@ def _strip(model: ModelProto) -> None:
 
 
 @contextlib.contextmanager
-def _quiet():
+def _quiet() -> Iterator[None]:
     """Keep the exporter's progress and its remarks on packages that are not needed to itself."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

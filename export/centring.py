@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.colour import fuse_frames
+from training.layers.folded import convolution, weights
 from training.scenes import render
 
 SCENES, SIZE = 2, (96, 128)  # rendered frames that typical means are taken from
@@ -29,14 +30,14 @@ class CentredRefinement(nn.Module):
     def __init__(self, refinement: nn.Sequential, means: list[Tensor]) -> None:
         super().__init__()
         self.first, _, last = refinement
-        channels = last.in_channels
         before, after, offset = means  # (channels,) each
         self.before, self.after, self.offset = (nn.Parameter(m[:, None, None]) for m in means)
-        self.first.bias -= before
-        self.last = nn.Conv2d(channels + 1, last.out_channels, 3, padding=1, bias=False)
-        ones = torch.einsum("oihw,i->ohw", last.weight, after)
-        ones[:, 1, 1] += last.bias - offset
-        self.last.weight = nn.Parameter(torch.cat([last.weight, ones[:, None]], dim=1))
+        first_bias = weights(self.first)[1]
+        first_bias -= before
+        weight, bias = weights(last)
+        ones = torch.einsum("oihw,i->ohw", weight, after)
+        ones[:, 1, 1] += bias - offset
+        self.last = convolution(torch.cat([weight, ones[:, None]], dim=1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Features in any type; the result in the means' type if that is wider."""
@@ -54,6 +55,7 @@ def centre(folded: nn.Module, paths: Sequence[str]) -> None:
         path: refinement
         for path, refinement in folded.named_modules()
         if any(fnmatch(path, pattern) for pattern in paths)
+        and isinstance(refinement, nn.Sequential)
     }
     means: dict[nn.Module, Tensor] = {}
 

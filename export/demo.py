@@ -8,9 +8,9 @@ from typing import Annotated, NamedTuple
 import cv2
 import numpy as np
 import typer
-from rich.console import Console
 
 from ship_deploy import Fuser, console
+from ship_deploy.console import ERR
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
 from ship_deploy.images import find_pairs, read_infrared, read_visible, write_jpeg, write_png
@@ -24,7 +24,6 @@ REAL = ("roadscene/test", "tno/test", "m3svd/train")  # in the data folder
 EACH = 2  # pairs from each of them
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
-_steps = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Sample(NamedTuple):
@@ -53,7 +52,7 @@ def demo(
     write_jpeg(output / "overview.jpg", _overview(panels[:SHOWN]))
     page = output / "index.html"
     write_report(page, panels, summary(fuser), "ship-deploy: infrared and visible, fused")
-    _steps.print(f"[bold]Look at[/] {page.resolve().as_uri()}")
+    ERR.print(f"Look at {page.resolve().as_uri()}")
     print(page)
 
 
@@ -88,7 +87,7 @@ def _fuse(fuser: Fuser, samples: Iterator[Sample], folder: Path) -> Iterator[Pai
         fused = fuser(sample.visible, sample.infrared)
         height, width = sample.infrared.shape
         size = f"{width}x{height}, {time.perf_counter() - start:.2f} s"
-        _steps.print(f"[bold]Fuse[/]    {sample.name}, {size}")
+        ERR.print(f"Fuse    {sample.name}, {size}")
         pictures = {"visible": sample.visible, "infrared": sample.infrared, "fused": fused}
         for kind, picture in pictures.items():
             write_png(folder / kind / f"{sample.name}.png", picture)

@@ -20,8 +20,8 @@ def fold(network: FusionNetwork) -> nn.Module:
         A module with the same forward pass, equal up to rounding, for inference only.
     """
     # In FP64, so that a product of matrices costs no digit; rounded once, at the end.
-    folded = copy.deepcopy(network).double().requires_grad_(False)
-    folded = _swap(folded, architecture_of(network).folds)
+    exact = copy.deepcopy(network).double().requires_grad_(False)
+    folded = _swap(exact, architecture_of(network).folds)
     return folded.requires_grad_(False).float().eval()
 
 

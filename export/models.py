@@ -55,7 +55,7 @@ def export_models(
     if Precision.FP16 in precisions:
         half_precision(network)  # rather fail now than after another export
     count = sum(p.numel() for p in network.parameters())
-    say(f"[bold]Load[/]    {type(network).__name__}, {count:,} parameters")
+    say(f"Load    {type(network).__name__}, {count:,} parameters")
     batches = verify.scenes([size] if size else verify.SIZES)
     contents: dict[Path, bytes] = {}
     models = []
@@ -64,14 +64,14 @@ def export_models(
         for graph in Graph:
             proto = protos[graph] = build(network, graph, size, precision)
             say(
-                f"[bold]Export[/]  {graph.value} graph in {precision.value}: "
+                f"Export  {graph.value} graph in {precision.value}: "
                 f"{len(proto.graph.node)} nodes, folded"
             )
             unsealed = Artifact(checkpoint, proto.SerializeToString(), "", {})
             runs[graph] = OnnxRuntime(unsealed, "cpu", None).run
         fidelity = verify.measure(network, runs[Graph.LUMINANCE], runs[Graph.FRAMES], batches)
         say(
-            f"[bold]Verify[/]  against the reference network in FP64, frames of {fidelity.sizes}: "
+            f"Verify  against the reference network in FP64, frames of {fidelity.sizes}: "
             f"PSNR {fidelity.psnr:.0f} dB, luminance within {fidelity.raw_error:.1e}, "
             f"8-bit frames within {fidelity.levels}"
         )
@@ -92,7 +92,7 @@ def export_models(
     make_folder(output)
     for path, content in contents.items():
         write_atomically(path, content)
-        say(f"[bold]Write[/]   {path}")
+        say(f"Write   {path}")
     return models
 
 

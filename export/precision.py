@@ -49,19 +49,19 @@ class Narrowed(nn.Module):
         super().__init__()
         centre(folded, half.centred)
         self.network = folded
-        self.half = half
+        self.types = half
         self._type(folded, "")
 
     def _type(self, parent: nn.Module, path: str) -> None:
         for name, part in list(parent.named_children()):
             inner = path + name
-            if isinstance(part, self.half.parts):
+            if isinstance(part, self.types.parts):
                 parent.register_module(name, Typed(part, *self._types(inner)))
             else:
                 self._type(part, f"{inner}.")
 
     def _types(self, path: str) -> tuple[torch.dtype, torch.dtype]:
-        for pattern, reason in self.half.islands.items():
+        for pattern, reason in self.types.islands.items():
             if fnmatch(path, pattern):
                 return torch.float, reason.result
         return torch.half, torch.half

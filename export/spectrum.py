@@ -18,10 +18,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx
-from onnxscript import opset20 as op
+import onnxscript
 
 from training.layers.spectrum import OPERATOR
 
+op: Any = onnxscript.opset20  # its annotations know tensors of one type only
 LARGEST_FACTOR = 64  # candidates for n1: enough for 4096 rows or columns, beyond that n2 grows
 
 

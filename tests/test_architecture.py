@@ -90,6 +90,16 @@ def test_no_room_imports_one_above_it():
         assert found <= ROOMS[here] | {here}, f"{path}: {found - ROOMS[here] - {here}}"
 
 
+def test_benchmarks_have_rooms_too():
+    """What lies beside them is below all of them, but for the commands; none knows another."""
+    folder, commands = ROOT / "benchmarks", {"__main__", "gpu", "report"}
+    rooms = {path.name for path in folder.iterdir() if path.is_dir() and is_python(path)}
+    for path in sources("benchmarks"):
+        inside, *_ = path.relative_to(folder).with_suffix("").parts
+        used = {name.split(".")[1] for name in imported(path) if name.startswith("benchmarks.")}
+        assert inside in commands or not used & (rooms - {inside}), path
+
+
 def test_every_room_has_its_line():
     found = {path.stem for path in (ROOT / "ship_deploy").iterdir() if is_python(path)}
     assert found - {"__init__"} == ROOMS.keys() - {""}

@@ -1,7 +1,7 @@
 """`python -m training CONFIG.yaml [section.key=value ...]` and `python -m training saliency`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import typer
@@ -18,7 +18,7 @@ from training.saliency import mask
 class TrainByDefault(TyperGroup):
     """A first argument that is no command is a config to train."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `train` in front where it was left out."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             args = ["train", *args]

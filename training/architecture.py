@@ -5,7 +5,7 @@ Each module in `training/networks/` says it of one network, in its `ARCHITECTURE
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,11 @@ class FusionNetwork(nn.Module):
     """
 
     config: dict[str, Any]
-    __call__: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+    if TYPE_CHECKING:
+
+        def __call__(self, visible_y: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+            """As `forward`."""
 
 
 class Reason(NamedTuple):

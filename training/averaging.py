@@ -23,5 +23,6 @@ class AveragedWeights(WeightAveraging):
     def network(self) -> FusionNetwork:
         """The network with the averaged weights, from the start of the training on."""
         assert self._average_model is not None
-        network: FusionNetwork = self._average_model.module.network
+        network = self._average_model.module.network
+        assert isinstance(network, FusionNetwork)
         return network

@@ -63,23 +63,34 @@ class Data(Section):
 
 
 class Augmentation(Section):
-    """What one thermal camera may do to a scene and another not; each crop draws its own."""
+    """What cameras and weather may do to a scene; each crop draws its own. See `augmentation`."""
 
-    gain: NonNegativeFloat = 0  # contrast about mid-grey, up to (1 + gain) times more or less
-    offset: float = Field(0, ge=0, le=255)  # grey levels up or down, at most
-    noise: float = Field(0, ge=0, le=255)  # largest sigma, grey levels; the losses see none of it
+    gain: NonNegativeFloat = 0  # infrared contrast about mid-grey, up to (1 + gain) times or less
+    offset: float = Field(0, ge=0, le=255)  # of the infrared frame, grey levels up or down at most
     polarity: float = Field(0, ge=0, le=1)  # probability of black-hot in place of white-hot
+    shutter: float = Field(0, ge=0, le=1)  # probability of a flat infrared frame
+    shift: NonNegativeInt = 0  # pixels that the infrared frame is off by, at most
+    darkness: float = Field(0, ge=0, le=1)  # probability of too little light
+    overexposure: float = Field(0, ge=0, le=1)  # probability of too much
+    fog: float = Field(0, ge=0, le=1)  # probability
+    glare: float = Field(0, ge=0, le=1)  # probability of up to three lamps
+    noise: float = Field(0, ge=0, le=255)  # largest sigma, infrared, grey levels; no loss sees it
+    visible_noise: float = Field(0, ge=0, le=255)  # the same of the visible frame
 
 
 class Loss(Section):
     """Weight of each term, and the form of those that have two. See `training.losses`."""
 
+    clamp: bool = False  # F to [0, 1] ahead of all terms, as published: no gradient outside
     mask: NonNegativeFloat = 3
     mask_form: Literal["published", "selective"] = "published"
     intensity: NonNegativeFloat = 10
     gradient: NonNegativeFloat = 10
     gradient_form: Literal["published", "signed"] = "published"
     ssim: NonNegativeFloat = 0
+    structure: NonNegativeFloat = 0
+    between: NonNegativeFloat = 0
+    tone: NonNegativeFloat = 0
     excess: NonNegativeFloat = 0
 
 

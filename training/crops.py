@@ -5,7 +5,7 @@ devices that share a batch, does not change what is drawn.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from typing_extensions import override
 
+from training.augmentation import augment
 from training.config import Augmentation, Data
 from training.data import read_folders
 
@@ -24,8 +25,9 @@ Place = tuple[int, int]  # step of the run, place in its batch
 class Crops(Dataset[Tensor]):
     """Random crops of aligned pairs: turned, flipped and photometrically augmented.
 
-    A crop is (4, crop, crop) uint8: the luminance, the infrared frame that the losses compare with,
-    the saliency of the luminance, and the infrared frame that the network sees, which has noise.
+    A crop is (5, crop, crop) uint8: the luminance and the infrared frame that the losses compare
+    with, the saliency of the luminance as it was, and the luminance and the infrared frame that the
+    network sees, which have noise.
 
     Attributes:
         frames: of every pair, (3, H, W) uint8: luminance, infrared, saliency.
@@ -52,13 +54,23 @@ class Crops(Dataset[Tensor]):
     def __getitem__(self, place: Place) -> Tensor:
         rng = np.random.default_rng((self.seed, *place))
         frames = self.frames[rng.choice(len(self.frames), p=self.chances)].numpy()
-        top, left = (rng.integers(side - self.size + 1) for side in frames.shape[1:])
-        crop = frames[:, top : top + self.size, left : left + self.size]
+        corner = [int(rng.integers(side - self.size + 1)) for side in frames.shape[1:]]
+        crop = self._cut(frames, corner)
+        if shift := self.augmentation.shift:  # of the infrared camera; the losses see it, too
+            moved = [
+                min(max(at + int(rng.integers(-shift, shift + 1)), 0), side - self.size)
+                for at, side in zip(corner, frames.shape[1:], strict=True)
+            ]
+            crop = np.stack([crop[0], self._cut(frames, moved)[1], crop[2]])
         if rng.integers(2):
             crop = crop[:, :, ::-1]
-        luminance, infrared, saliency = np.rot90(crop, rng.integers(4), axes=(1, 2))
-        infrared, seen = augment(infrared, self.augmentation, rng)
-        return torch.from_numpy(np.stack([luminance, infrared, saliency, seen]))
+        luminance, infrared, saliency = np.rot90(crop, int(rng.integers(4)), axes=(1, 2))
+        shown, seen = augment(luminance, infrared, self.augmentation, rng)
+        return torch.from_numpy(np.stack([*shown, saliency, *seen]))
+
+    def _cut(self, frames: NDArray[np.uint8], corner: Sequence[int]) -> NDArray[np.uint8]:
+        top, left = corner
+        return frames[:, top : top + self.size, left : left + self.size]
 
 
 class Steps(Sampler[list[Place]]):
@@ -102,30 +114,3 @@ class Batches(LightningDataModule):
             pin_memory=trainer.strategy.root_device.type == "cuda",
             generator=torch.Generator(),  # leaves the global one alone
         )
-
-
-def augment(
-    infrared: NDArray[np.uint8], settings: Augmentation, rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What another thermal camera might have made of a scene.
-
-    Gain, offset and polarity are a matter of rendering, so the fused frame is to show them. Noise
-    is not: a loss that asked for the steeper source would have the network keep every grain.
-
-    Returns:
-        The frame as rendered, and the same with noise; both of the shape of `infrared`.
-    """
-    frame = infrared.astype(np.float32)
-    if settings.gain:
-        widest = np.log1p(settings.gain)
-        frame = (frame - 127.5) * np.exp(rng.uniform(-widest, widest)) + 127.5
-    if settings.offset:
-        frame = frame + rng.uniform(-settings.offset, settings.offset)
-    if settings.polarity and rng.random() < settings.polarity:
-        frame = 255 - frame
-    noisy = frame
-    if settings.noise:
-        grain = rng.standard_normal(frame.shape, np.float32)
-        noisy = frame + rng.uniform(0, settings.noise) * grain
-    rendered, seen = (np.clip(image.round(), 0, 255).astype(np.uint8) for image in (frame, noisy))
-    return rendered, seen

@@ -90,7 +90,7 @@ def grey(image: Frames) -> Frames:
     """A picture, (H, W) or (H, W, 3) BGR, as (H, W), colour weighted as the network does."""
     if image.ndim == 2:
         return image
-    luminance = image.astype(np.float32) @ np.float32(colour.BGR_TO_YCRCB[0])
+    luminance = image.astype(np.float32) @ np.array(colour.BGR_TO_YCRCB[0], np.float32)
     return luminance.round().astype(np.uint8)
 
 

@@ -13,6 +13,7 @@ import torch
 from lightning import LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -31,7 +32,7 @@ from training.validation import Validation
 
 
 class Fusion(LightningModule):
-    """The network with its loss. Batches are those of `training.crops`, (N, 4, H, W) uint8.
+    """The network with its loss. Batches are those of `training.crops`, (N, 5, H, W) uint8.
 
     Raises:
         UserError: `run.weights` cannot be used.
@@ -40,14 +41,15 @@ class Fusion(LightningModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
-        self.network = _initial(config).to(memory_format=torch.channels_last)
+        self.network = _initial(config)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch
         if config.run.compile:
             self.network.compile()
 
     @override
     def training_step(self, batch: Tensor, _: int) -> Tensor:
-        visible, infrared, saliency, seen = (batch.float() / 255).split(1, dim=1)
-        _, raw = self.network(visible, seen)
+        visible, infrared, saliency, *seen = (batch.float() / 255).split(1, dim=1)
+        raw = self.network(*seen)[1]
         with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
             terms = fusion_losses(raw.float(), visible, infrared, saliency, self.config.loss)
         loss = torch.stack(list(terms.values())).sum()
@@ -56,7 +58,7 @@ class Fusion(LightningModule):
         return loss
 
     @override
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         settings = self.config.optimiser
         # One kernel for all tensors, hundreds, unless it would have to undo the scaling of FP16.
         fused = settings.precision != "16-mixed"

@@ -9,7 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from training import structure
 from training.config import Loss
+
+NEIGHBOURHOOD = 16  # pixels, square: brightness is compared of its means
 
 
 def fusion_losses(
@@ -24,6 +27,8 @@ def fusion_losses(
         saliency: saliency map of the visible frame.
         loss: weights and forms; its defaults are the published loss (Zheng et al., CVPR 2024).
     """
+    if loss.clamp:
+        fused = fused.clamp(0, 1)
     sources = fused, visible, infrared
     terms = {}
     if loss.mask:
@@ -32,10 +37,16 @@ def fusion_losses(
     if loss.intensity:
         terms["intensity"] = loss.intensity * intensity(*sources)
     if loss.gradient:
-        form = published_gradient if loss.gradient_form == "published" else signed_gradient
-        terms["gradient"] = loss.gradient * form(*sources)
+        slopes = published_gradient if loss.gradient_form == "published" else signed_gradient
+        terms["gradient"] = loss.gradient * slopes(*sources)
     if loss.ssim:
         terms["ssim"] = loss.ssim * dissimilarity(*sources)
+    if loss.structure:
+        terms["structure"] = loss.structure * structure.dissimilarity(*sources)
+    if loss.between:
+        terms["between"] = loss.between * beyond(*sources)
+    if loss.tone:
+        terms["tone"] = loss.tone * tone(fused, visible)
     if loss.excess:
         terms["excess"] = loss.excess * excess(fused)
     return terms
@@ -81,11 +92,34 @@ def selective_mask(fused: Tensor, visible: Tensor, infrared: Tensor, saliency: T
 
 def dissimilarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     """1 - SSIM, the mean over both sources; 0 where the fused image equals both."""
-    similarity = [
-        structural_similarity_index_measure(fused, source, data_range=1.0)
-        for source in (visible, infrared)
-    ]
+    similarity = []
+    for source in (visible, infrared):
+        score = structural_similarity_index_measure(fused, source, data_range=1.0)
+        assert isinstance(score, Tensor)  # no images beside it
+        similarity.append(score)
     return 1 - (similarity[0] + similarity[1]) / 2
+
+
+def beyond(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
+    """How far the means of neighbourhoods leave what lies between the sources' own."""
+    fused, visible, infrared = _means(fused), _means(visible), _means(infrared)
+    low, high = torch.minimum(visible, infrared), torch.maximum(visible, infrared)
+    return (fused - torch.clamp(fused, low, high)).abs().mean()
+
+
+def tone(fused: Tensor, visible: Tensor) -> Tensor:
+    """As bright as the visible frame, by neighbourhood, where it is neither black nor white.
+
+    Full weight from 0.15 to 0.82, none below 0.05 and above 0.92: what an over- or underexposed
+    camera shows of a place's brightness says nothing.
+    """
+    fused, visible = _means(fused), _means(visible)
+    exposed = ((visible - 0.05) / 0.1).clamp(0, 1) * ((0.92 - visible) / 0.1).clamp(0, 1)
+    return (exposed * (fused - visible).abs()).mean()
+
+
+def _means(image: Tensor) -> Tensor:
+    return F.avg_pool2d(image, NEIGHBOURHOOD)
 
 
 def excess(fused: Tensor) -> Tensor:

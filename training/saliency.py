@@ -26,4 +26,4 @@ def saliency(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def mask(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The saliency map as a picture, (H, W), 0..255: what a `saliency/` folder holds."""
-    return cv2.convertScaleAbs(saliency(image), alpha=255)
+    return np.asarray(cv2.convertScaleAbs(saliency(image), alpha=255), np.uint8)

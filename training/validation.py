@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from typing_extensions import override
 
@@ -66,6 +67,8 @@ class Validation(Callback):
         step, settings = trainer.global_step, self.settings
         if not self.pairs or (step % settings.every and step != trainer.max_steps):
             return
+        logger = trainer.logger
+        assert isinstance(logger, TensorBoardLogger)
         sums = torch.zeros(len(settings.metrics), dtype=torch.float64, device=pl_module.device)
         for index in range(trainer.global_rank, len(self.pairs), trainer.world_size):
             name, frames = self.pairs[index]
@@ -74,11 +77,11 @@ class Validation(Callback):
             sums += torch.cat([METRICS[m](fused, visible, infrared) for m in settings.metrics])
             if trainer.is_global_zero and index < settings.panels * trainer.world_size:
                 panel = torch.cat([visible, infrared, fused], dim=2)  # (1, H, 3 W)
-                trainer.logger.experiment.add_image(f"validation/{name}", panel, step)
+                logger.experiment.add_image(f"validation/{name}", panel, step)
         sums = trainer.strategy.reduce(sums, reduce_op="sum")
         means = dict(zip(settings.metrics, (sums / len(self.pairs)).tolist(), strict=True))
         if trainer.is_global_zero:
-            trainer.logger.log_metrics({f"validation/{k}": v for k, v in means.items()}, step)
+            logger.log_metrics({f"validation/{k}": v for k, v in means.items()}, step)
             self._record(step, means)
         self.pace.restart()
 

@@ -196,7 +196,8 @@ def tabulate(content: dict[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     for layer in content["layers"]:
-        name = f"**{layer['name']}**" if layer is first else layer["name"]
+        name = layer["name"]
+        name = f"**{name}**" if layer is first else name
         lines.append(
             f"| {name} | {layer['magnitude']:.3g} | {layer['error']:.3%} | {layer['largest']:.2g} |"
         )

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine, record
@@ -31,6 +30,7 @@ from export.verify import (
     Reference,
     compare,
 )
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.frames import Frames
@@ -111,7 +111,7 @@ def run(
     }
     comparisons: list[Comparison] = []
     worst = WorstPictures(output)
-    for pair in track(list(pairs), "Comparing", console=Console(stderr=True)):
+    for pair in track(list(pairs), "Comparing", console=ERR):
         batch = pair.visible[None], pair.infrared[None]
         expected = reference(*batch)
         for candidate, fuse in running.items():

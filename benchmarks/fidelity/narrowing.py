@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 
 from benchmarks import record
@@ -21,6 +20,7 @@ from benchmarks.pairs import real_pairs
 from export.fold import fold
 from export.precision import Narrowed, Typed, half_precision
 from export.verify import Deviation, Expected, Reference, compare
+from ship_deploy.console import ERR
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
 from training.architecture import FusionNetwork, HalfPrecision, Reason
@@ -144,10 +144,9 @@ def run(checkpoint: Path, data: Sequence[Path], output: Path, limit: int) -> str
     choices = {name: replace(half, islands=some) for name, some in tried.items()}
     choices["not centred"] = replace(half, centred=())
     costs = []
-    steps = Console(stderr=True, highlight=False, soft_wrap=True)
     for choice, types in choices.items():
         costs.append(measure(network, choice, types, crops))
-        steps.print(costs[-1])
+        ERR.print(costs[-1])
     content = {
         "checkpoint": checkpoint.name,
         "checkpoint_digest": digest(checkpoint),

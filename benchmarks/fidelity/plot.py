@@ -30,7 +30,7 @@ def draw(content: dict[str, Any]) -> bytes:
         panel.set_ylim(len(candidates) - 0.4, -0.6)
         panel.set_title("PSNR of the fused luminance against the reference network, dB →")
         clear(panel)
-        dot = {"marker": "o", "linestyle": "", "markersize": 3}
+        dot: dict[str, Any] = {"marker": "o", "linestyle": "", "markersize": 3}
         handles = [
             Line2D([], [], color=REAL_COLOUR, label="real pair", **dot),
             Line2D([], [], color=MADE_COLOUR, label="made-up frame", **dot),

@@ -5,12 +5,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 
 from benchmarks import machine, record
 from benchmarks.candidates import BASELINES, Candidate
@@ -18,6 +18,7 @@ from benchmarks.latency import floor
 from benchmarks.latency.trial import attempt
 from benchmarks.loading import Fuse, load
 from benchmarks.models import Models, Size
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
@@ -66,7 +67,7 @@ def measure(
     """
     work: dict[tuple[str, bool], Callable[[], object]] = {}
     for name, fuse in candidates.items():
-        work[name, False] = lambda fuse=fuse: fuse(*frames)
+        work[name, False] = partial(fuse, *frames)
         if name in on_device:
             work[name, True] = on_device[name]
     seconds: dict[tuple[str, bool], list[float]] = {key: [] for key in work}
@@ -118,16 +119,18 @@ def run(
         The Markdown table.
     """
     make_folder(output)
-    device, say = candidates[0].device, Console(stderr=True, highlight=False, soft_wrap=True).print
+    device = candidates[0].device
     rates: dict[str, floor.Rates] = {}
     results: list[dict[str, Any]] = []
     failed: dict[str, str] = {}
     for size in sizes:
         text, frames = f"{size[0]}x{size[1]}", render(0, *size)
-        ready, on_device, row = {}, {}, {}
+        ready, on_device = {}, {}
+        row: dict[str, dict[str, Any]] = {}
         for candidate in candidates:
-            say(f"{text}: {candidate.title}")
-            row[candidate.key] = entry = {"candidate": candidate.title, "size": text}
+            ERR.print(f"{text}: {candidate.title}")
+            entry: dict[str, Any] = {"candidate": candidate.title, "size": text}
+            row[candidate.key] = entry
             try:
                 if candidate.key in failed:
                     raise UserError(failed[candidate.key])
@@ -153,7 +156,7 @@ def run(
         if ready:
             usual = BASELINES[device].key
             baseline = usual if usual in ready else next(iter(ready))
-            say(f"{text}: timing, {rounds} rounds")
+            ERR.print(f"{text}: timing, {rounds} rounds")
             for key, found in measure(ready, frames, rounds, baseline, on_device).items():
                 row[key] |= {"latency": asdict(found), "baseline": key == baseline}
         results += row.values()

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
-from rich.console import Console
 
 from benchmarks import machine, record
 from benchmarks.candidates import Candidate
 from benchmarks.drawing import COLOURS, clear, new_figure, style, svg
 from benchmarks.latency.trial import attempt
 from benchmarks.models import Models, Size
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
 from training.checkpoints import digest
@@ -42,12 +43,11 @@ def run(
         The Markdown table.
     """
     make_folder(output)
-    say = Console(stderr=True, highlight=False, soft_wrap=True).print
     points: list[dict[str, Any]] = []
     for candidate in candidates:
         for size, batch in [*((s, None) for s in sizes), *((batch_size, b) for b in batches)]:
             point = {"candidate": candidate.title, "size": list(size), "batch": batch}
-            say(f"{candidate.title}: {_name(point)}")
+            ERR.print(f"{candidate.title}: {_name(point)}")
             try:
                 trial = attempt(candidate, models, size, calls, batch)
             except UserError as error:
@@ -122,7 +122,7 @@ def _lines(panel: Axes, content: dict[str, Any], batched: bool, quantity: str, t
             panel.plot(*zip(*found, strict=True), "o-", color=colour, markersize=3.5, label=name)
     panel.set_xscale("log", base=2)
     panel.set_yscale("log")
-    ticks = sorted({x for line in panel.lines for x in line.get_xdata()})
+    ticks = sorted({float(x) for line in panel.lines for x in np.asarray(line.get_xdata())})
     panel.set_xticks(ticks, [f"{x:.2g}" for x in ticks])
     panel.minorticks_off()
     panel.set_title(title)

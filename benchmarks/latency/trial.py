@@ -11,6 +11,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,16 +60,16 @@ def attempt(
     Raises:
         UserError: it cannot run here, and why; or it crashed.
     """
-    frames = render(0, *size)
+    visible, infrared = render(0, *size)
     if batch is not None:
-        frames = tuple(np.repeat(frame[None], batch, axis=0) for frame in frames)
-    job = {"candidate": asdict(candidate), "calls": calls}
+        visible, infrared = (np.repeat(f[None], batch, axis=0) for f in (visible, infrared))
+    job: dict[str, Any] = {"candidate": asdict(candidate), "calls": calls}
     if candidate.engine in TORCH:
         job["models"] = {"checkpoint": str(models.checkpoint), "folder": str(models.folder)}
     else:
         job["fuser"] = fuser_options(candidate, models, size)
     with tempfile.TemporaryDirectory() as folder:
-        np.savez(f"{folder}/frames.npz", visible=frames[0], infrared=frames[1])
+        np.savez(f"{folder}/frames.npz", visible=visible, infrared=infrared)
         Path(folder, "job.json").write_text(json.dumps(job))
         try:
             ended = subprocess.run(

@@ -8,8 +8,9 @@ from string import Template
 from typing import Any
 
 import cv2
+import numpy as np
 
-from benchmarks.quality.scores import PERCENTILES
+from benchmarks.pairs import PERCENTILES
 from ship_deploy.frames import Frames, stretch
 from ship_deploy.images import PairOfFiles, read_infrared, read_visible
 
@@ -77,7 +78,8 @@ def _lines(scores: Mapping[str, Sequence[float | None]], index: int) -> list[str
 
 def _thumbnail(image: Frames) -> Frames:
     height = round(THUMBNAIL * image.shape[0] / image.shape[1])
-    return cv2.resize(image, (THUMBNAIL, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (THUMBNAIL, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def _data_uri(image: Frames) -> str:

@@ -5,19 +5,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine
+from benchmarks.methods import find_methods, named
+from benchmarks.pairs import list_pairs
 from benchmarks.quality import gallery, summary
 from benchmarks.quality import plot as quality_plot
-from benchmarks.quality.methods import find_methods, named
 from benchmarks.quality.scores import Job, Result, score_pair
 from benchmarks.workers import work
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
-from ship_deploy.images import PairOfFiles
-from training.data import find_images
 from training.metrics import Convention
 
 
@@ -33,7 +32,7 @@ def run(
 
     Args:
         data: `[NAME=]PATH` each, a folder with `visible/` and `infrared/`.
-        methods: see `benchmarks.quality.methods.find_methods`.
+        methods: see `benchmarks.methods.find_methods`.
         output: gets quality.json, .csv, .md and .svg, gallery.html, the fused pictures, and
             journal.jsonl, from which the next call goes on.
         convention: of the metrics.
@@ -46,13 +45,12 @@ def run(
     Raises:
         UserError: nothing could be scored, or something could not; the rest is written then.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     problems: list[str] = []
     pairs = {name: list_pairs(path, problems) for name, path in _unique(map(named, data))}
     for problem in problems:
-        console.print("left out:", problem, markup=False)
+        ERR.print("left out:", problem)
     make_folder(output)
-    with console.status("Loading and exporting models"):
+    with ERR.status("Loading and exporting models"):
         found = find_methods(methods, output / "models")
     journal = output / "journal.jsonl"
     last = {(r.data, r.image, r.method): r for r in _read_journal(journal)}
@@ -64,11 +62,11 @@ def run(
     ]
     results: list[Result] = []
     with journal.open("a", encoding="utf-8") as file:
-        for batch in track(work(score_pair, jobs, workers), "Scoring", len(jobs), console=console):
+        for batch in track(work(score_pair, jobs, workers), "Scoring", len(jobs), console=ERR):
             for result in batch:
                 if result.problem:
                     problems.append(result.problem)
-                    console.print("left out:", result.problem, markup=False)
+                    ERR.print("left out:", result.problem)
                 elif result.key in known:
                     result.scores = known[result.key].scores
                 else:
@@ -94,23 +92,6 @@ def _unique(names: Iterable[tuple[str, Path]]) -> list[tuple[str, Path]]:
     if len(dict(folders)) < len(folders):
         raise UserError("two data sets have one name; write NAME=PATH")
     return folders
-
-
-def list_pairs(folder: Path, problems: list[str]) -> list[PairOfFiles]:
-    """The pairs of a data set; whatever has no partner is added to the problems."""
-    visible, infrared = (find_images(folder / kind) for kind in ("visible", "infrared"))
-    names = sorted(visible.keys() | infrared.keys())
-    pairs = []
-    for name in names:
-        files = visible.get(name, []), infrared.get(name, [])
-        if len(files[0]) == len(files[1]) == 1:
-            pairs.append(PairOfFiles(name, files[0][0], files[1][0]))
-        for kind, paths in zip(("visible", "infrared"), files, strict=True):
-            if len(paths) != 1:
-                problems.append(f"{folder / kind / name}.*: {len(paths)} files instead of one")
-    if not pairs:
-        raise UserError(f"{folder}: no pairs of images in visible/ and infrared/")
-    return pairs
 
 
 def _read_journal(path: Path) -> Iterator[Result]:

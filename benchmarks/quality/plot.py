@@ -27,8 +27,8 @@ def draw(record: dict[str, Any]) -> bytes:
             for (name, data), colour, offset in zip(
                 record["data"].items(), cycle(COLOURS), offsets, strict=False
             ):
-                found = [(n, data["summary"][m][metric]) for n, m in enumerate(methods)]
-                found = [(n + offset, f) for n, f in found if f["mean"] is not None]
+                summaries = [data["summary"][m][metric] for m in methods]
+                found = [(n + offset, s) for n, s in enumerate(summaries) if s["mean"] is not None]
                 for y, f in found:
                     panel.hlines(y, *f["interval"], color=colour, linewidth=1.2)
                 at, means = [y for y, _ in found], [f["mean"] for _, f in found]

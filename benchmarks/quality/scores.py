@@ -9,17 +9,16 @@ import numpy as np
 import torch
 
 import training.metrics
-from benchmarks.quality import baselines, least_squares
-from benchmarks.quality.methods import Method
+from benchmarks import baselines, least_squares
+from benchmarks.methods import Method
+from benchmarks.pairs import read_pair
 from benchmarks.workers import stopped
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import Frames, check_pair, stretch
-from ship_deploy.images import PairOfFiles, read_infrared, read_visible, write_png
+from ship_deploy.images import PairOfFiles, write_png
 from training.data import grey
 from training.metrics import METRICS, Convention
 
-PERCENTILES = 0.5, 99.5  # the runtime's own, for infrared frames of more than 8 bits
 Scores = dict[str, float]
 
 
@@ -76,26 +75,12 @@ def score_pair(job: Job) -> list[Result]:
         except UserError as error:
             result.problem = str(error)
             continue
-        images = [torch.from_numpy(i) for i in (grey(picture), grey(visible), infrared)]
+        fused, own, other = map(torch.from_numpy, (grey(picture), grey(visible), infrared))
         result.scores = {
-            metric: score(*images, convention=job.convention).item()
+            metric: score(fused, own, other, job.convention).item()
             for metric, score in METRICS.items()
         }
     return results
-
-
-def read_pair(pair: PairOfFiles) -> tuple[Frames, Frames]:
-    """Visible, BGR or grey, and infrared, 8 bits.
-
-    Raises:
-        UserError: a file is unreadable, or the two do not fit.
-    """
-    visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
-    try:
-        check_pair(visible, infrared)
-    except UserError as error:
-        raise UserError(f"{pair.visible} and {pair.infrared}: {error}") from error
-    return visible, stretch(infrared, PERCENTILES)
 
 
 def _key(identity: str, name: str, *content: object) -> str:

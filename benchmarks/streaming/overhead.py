@@ -41,18 +41,20 @@ class Overhead:
 def measure(height: int, width: int, frames: int) -> Overhead:
     """Time two live cameras at 30 Hz, then two sources as fast as they can be read."""
     shapes = {"visible": (height, width, 3), "infrared": (height, width)}
-    cameras = [DrawnCamera(name, shape, rate=RATE) for name, shape in shapes.items()]
+    visible, infrared = (DrawnCamera(name, shape, rate=RATE) for name, shape in shapes.items())
     seconds: list[float] = []
-    with Pipeline(*cameras, _give_back) as pipeline:
+    with Pipeline(visible, infrared, _give_back) as pipeline:
         for result in pipeline:
             if result.visible and result.infrared:
                 seconds.append(result.done - max(result.visible.time, result.infrared.time))
             if len(seconds) == WARM_UP + frames:
                 break
     lost = pipeline.statistics().visible.dropped
-    files = [DrawnCamera(name, shape, count=frames, live=False) for name, shape in shapes.items()]
+    visible, infrared = (
+        DrawnCamera(name, shape, count=frames, live=False) for name, shape in shapes.items()
+    )
     start = time.perf_counter()
-    with Pipeline(*files, _give_back) as pipeline:
+    with Pipeline(visible, infrared, _give_back) as pipeline:
         fused = sum(result.fused for result in pipeline)
     p50, p99 = np.percentile(seconds[WARM_UP:], (50, 99))
     return Overhead(

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine, record
-from benchmarks.quality.baselines import SOURCES
-from benchmarks.quality.methods import Method, find_methods
+from benchmarks.baselines import SOURCES
+from benchmarks.methods import Method, find_methods
 from benchmarks.workers import work
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
@@ -70,7 +70,7 @@ def run(
 
     Args:
         folders: with videos of the same names in `visible/` and `infrared/`.
-        methods: see `benchmarks.quality.methods.find_methods`; no folders of pictures. Both sources
+        methods: see `benchmarks.methods.find_methods`; no folders of pictures. Both sources
             are measured anyway.
         output: the folder.
         steps: of each clip, from a frame to the next.
@@ -90,8 +90,7 @@ def run(
     alone = [Method(name, "baseline") for name in SOURCES]
     found = alone + [method for method in found if method not in alone]
     jobs = [Job(clip, method, steps) for clip in clips for method in found]
-    console = Console(stderr=True)
-    results = list(track(work(measure, jobs, workers), "Fusing", len(jobs), console=console))
+    results = list(track(work(measure, jobs, workers), "Fusing", len(jobs), console=ERR))
     by_place = {(result.clip, result.method): result for result in results}
     content: dict[str, Any] = {
         "steps": steps,

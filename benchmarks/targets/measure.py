@@ -6,12 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine, record
-from benchmarks.quality.baselines import SOURCES
-from benchmarks.quality.methods import Method, find_methods
+from benchmarks.baselines import SOURCES
+from benchmarks.methods import Method, find_methods
 from benchmarks.targets import detector as detecting
 from benchmarks.targets import page, plot, summary
 from benchmarks.targets.boxes import read_boxes
@@ -19,10 +18,9 @@ from benchmarks.targets.detector import found as detected
 from benchmarks.targets.scores import Job, Result, judge_pair
 from benchmarks.targets.subjects import Subject, find_subjects
 from benchmarks.workers import work
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
-
-console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def run(
@@ -40,7 +38,7 @@ def run(
 
     Args:
         data: see `benchmarks.targets.subjects.find_subjects`.
-        methods: see `benchmarks.quality.methods.find_methods`.
+        methods: see `benchmarks.methods.find_methods`.
         output: gets targets.json, .md and .svg, boxes/METHOD.html, the fused pictures, and
             journal.jsonl, from which the next call goes on.
         boxes: where targets and details are in real pairs.
@@ -60,11 +58,11 @@ def run(
     problems: list[str] = []
     subjects = find_subjects(data, read_boxes(boxes), limit, problems)
     make_folder(output)
-    with console.status("Loading and exporting models"):
+    with ERR.status("Loading and exporting models"):
         found = find_methods(methods, output / "models")
     names = [method.name for method in found]
     if detector and (reason := detecting.missing()):
-        console.print("left out:", reason, markup=False)
+        ERR.print("left out:", reason)
         detector = False
     found += [Method(n, "baseline") for n in SOURCES if detector and n not in names]
     against = against or names[-1]
@@ -117,7 +115,7 @@ def judge(
         problems: gets what could not be judged, and why.
     """
     for problem in problems:
-        console.print("left out:", problem, markup=False)
+        ERR.print("left out:", problem)
     journal = output / "journal.jsonl"
     known: dict[tuple[str, str], dict[str, Result]] = {}
     for result in _read_journal(journal):
@@ -128,12 +126,12 @@ def judge(
     ]
     results: list[Result] = []
     with journal.open("a", encoding="utf-8") as file:
-        for batch in track(work(judge_pair, jobs, workers), "Judging", len(jobs), console=console):
+        for batch in track(work(judge_pair, jobs, workers), "Judging", len(jobs), console=ERR):
             for result in batch:
                 before = known.get((result.data, result.image), {}).get(result.method)
                 if result.problem:
                     problems.append(result.problem)
-                    console.print("left out:", result.problem, markup=False)
+                    ERR.print("left out:", result.problem)
                     continue
                 results.append(result)
                 if before is None or before.key != result.key:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, record
-from benchmarks.quality.methods import find_methods
+from benchmarks.methods import find_methods
 from benchmarks.targets import measure, summary
 from benchmarks.targets.boxes import read_boxes
 from benchmarks.targets.subjects import ALIGNED, Offset, find_subjects
@@ -30,7 +30,7 @@ def run(
 
     Args:
         data: see `benchmarks.targets.subjects.find_subjects`.
-        methods: see `benchmarks.quality.methods.find_methods`; no folders of pictures.
+        methods: see `benchmarks.methods.find_methods`; no folders of pictures.
         output: gets misalignment.json and .md, the fused pictures, and journal.jsonl, from which
             the next call goes on.
         boxes: where targets and details are in real pairs.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.quality.scores import read_pair
+from benchmarks.pairs import read_pair
 from benchmarks.targets.measures import LOST, Box
 from benchmarks.targets.scores import Result
 from benchmarks.targets.subjects import Subject

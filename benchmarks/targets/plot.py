@@ -3,8 +3,8 @@
 from itertools import cycle
 from typing import Any
 
+from benchmarks.baselines import BASELINES
 from benchmarks.drawing import COLOURS, FADED, clear, new_figure, style, svg
-from benchmarks.quality.baselines import BASELINES
 
 HEIGHT = 4.2  # inches
 

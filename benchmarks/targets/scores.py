@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.quality import baselines, least_squares
-from benchmarks.quality.methods import Method
+from benchmarks import baselines, least_squares
+from benchmarks.methods import Method
 from benchmarks.targets import measures, subjects
 from benchmarks.targets.measures import COARSE, FINE, colour_kept, detail_kept, invented
 from benchmarks.targets.subjects import Seen, Subject

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.quality.measure import list_pairs
-from benchmarks.quality.methods import named
-from benchmarks.quality.scores import read_pair
+from benchmarks.methods import named
+from benchmarks.pairs import list_pairs, read_pair
 from benchmarks.targets.boxes import Region, Regions
 from benchmarks.targets.measures import Box, Target, contrast, detail, find_target
 from ship_deploy.errors import UserError

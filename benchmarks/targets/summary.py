@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality.baselines import SOURCES
-from benchmarks.quality.methods import Method
+from benchmarks.baselines import SOURCES
+from benchmarks.methods import Method
 from benchmarks.targets.measures import LOST
 from benchmarks.targets.scores import Result, Values
 

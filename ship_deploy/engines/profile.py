@@ -62,9 +62,9 @@ def choose_profile(
     if batch < 1:
         raise UserError(f"--batch is {batch}, expected at least 1")
     asked = {"--min": low, "--opt": usual, "--max": high}
-    sizes = {name: _parse(name, text) for name, text in asked.items() if text is not None}
+    sizes = {name: parse_size(name, text) for name, text in asked.items() if text is not None}
     if model_size != "any":
-        fixed = _parse("the model's size", model_size)
+        fixed = parse_size("the model's size", model_size)
         for name, size in sizes.items():
             if size != fixed:
                 raise UserError(f"{name} is {asked[name]}, but the model takes {model_size} only")
@@ -86,7 +86,12 @@ def choose_profile(
     return Profile((1, *smallest), (batch, *best), (batch, *largest))
 
 
-def _parse(name: str, text: str) -> tuple[int, int]:
+def parse_size(name: str, text: str) -> tuple[int, int]:
+    """Height and width from "HxW", in pixels.
+
+    Raises:
+        UserError: it is none, or too small; calls it `name`.
+    """
     found = re.fullmatch(r"([0-9]{1,5})[xX]([0-9]{1,5})", text)
     if not found:
         raise UserError(f"{name} is {text!r}, expected HEIGHTxWIDTH, such as 480x640")

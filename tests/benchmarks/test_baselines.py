@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality import least_squares
-from benchmarks.quality.baselines import BASELINES
+from benchmarks import least_squares
+from benchmarks.baselines import BASELINES
 from ship_deploy.frames import Frames
 from training.data import grey
 from training.metrics import METRICS

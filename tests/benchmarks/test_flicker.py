@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.quality.methods import Method
+from benchmarks.methods import Method
 from benchmarks.targets import flicker
 from benchmarks.targets.flicker import Job, find_clips, measure, read_steps, still_changes
 from ship_deploy import UserError

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.quality.methods import Method
+from benchmarks.methods import Method
 from benchmarks.targets import measure, misalignment, plot, scores, subjects, summary
 from benchmarks.targets.boxes import BOXES, read_boxes
 from benchmarks.targets.scores import Result, shown

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from training.config import Augmentation, Data
-from training.crops import Crops, Steps, augment
+from training.crops import Crops, Steps
 
 
 def write_pair(folder: Path, visible: np.ndarray, infrared: np.ndarray, stem: str = "a") -> None:
@@ -35,10 +35,11 @@ def test_crops_stay_aligned_and_come_in_all_places_and_orientations(places):
     data = crops({"path": places})
     seen, corners = set(), set()
     for step in range(600):
-        luminance, infrared, saliency, network_sees = data[step, 0].int()
+        luminance, infrared, saliency, *network_sees = data[step, 0].int()
         place = luminance + 256 * infrared
         assert place.shape == (16, 16)
-        assert torch.equal(network_sees, infrared)
+        assert torch.equal(network_sees[0], luminance)
+        assert torch.equal(network_sees[1], infrared)
         assert torch.equal(saliency, data.frames[0][2].int().ravel()[place.ravel()].view(16, 16))
         seen.add((int(place[0, 1] - place[0, 0]), int(place[1, 0] - place[0, 0])))
         corners.add(int(place.min()))
@@ -48,7 +49,9 @@ def test_crops_stay_aligned_and_come_in_all_places_and_orientations(places):
 
 
 def test_a_crop_depends_on_seed_step_and_place_alone(places):
-    everything = Augmentation(gain=1, offset=50, noise=20, polarity=0.5)
+    everything = Augmentation(
+        gain=1, offset=50, noise=20, polarity=0.5, shift=2, darkness=0.5, fog=0.5, glare=0.5
+    )
     first, again, other = (
         crops({"path": places}, augmentation=everything, seed=seed) for seed in (7, 7, 8)
     )
@@ -58,6 +61,17 @@ def test_a_crop_depends_on_seed_step_and_place_alone(places):
         assert torch.equal(again[where], drawn[where])
     assert not all(torch.equal(other[where], drawn[where]) for where in there)
     assert len({crop.numpy().tobytes() for crop in drawn.values()}) == len(there)
+
+
+def test_a_shift_moves_the_infrared_frame_alone_and_both_of_its_copies(places):
+    data = crops({"path": places}, augmentation=Augmentation(shift=2))
+    shifts = set()
+    for step in range(600):
+        luminance, infrared, _, visible_seen, infrared_seen = data[step, 0].int()
+        assert torch.equal(luminance, visible_seen) and torch.equal(infrared, infrared_seen)
+        # Rows are 20 wide and 256 not a multiple of it: where the high byte steps tells the place.
+        shifts.add(bool((luminance + 256 * infrared).diff().abs().amax() > 20))
+    assert shifts == {True, False}
 
 
 def test_folders_are_drawn_by_weight_whatever_their_size(tmp_path):
@@ -79,51 +93,3 @@ def test_processes_share_every_batch_and_begin_where_they_are_told():
     for whole, left, right in zip(first(3, 5, 6), *shares, strict=True):
         assert len(left) == len(right) == 3
         assert sorted(left + right) == whole
-
-
-GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
-
-
-def test_nothing_is_augmented_by_default():
-    rendered, seen = augment(GREY, Augmentation(), np.random.default_rng(0))
-    assert np.array_equal(rendered, GREY) and np.array_equal(seen, GREY)
-
-
-def test_gain_turns_about_mid_grey_within_its_range():
-    slopes = []
-    for seed in range(200):
-        rendered, _ = augment(GREY, Augmentation(gain=0.5), np.random.default_rng(seed))
-        levels = rendered.ravel().astype(float)
-        assert abs(levels[127] - 127.5) <= 1 and abs(levels[128] - 127.5) <= 1
-        slopes.append((levels[148] - levels[107]) / 41)
-    assert 1 / 1.5 - 0.03 < min(slopes) < 0.7  # a grey level of rounding in 41
-    assert 1.45 < max(slopes) < 1.5 + 0.03
-
-
-def test_offset_shifts_every_level_alike_and_clips():
-    shifts = set()
-    for seed in range(200):
-        rendered, _ = augment(GREY, Augmentation(offset=10), np.random.default_rng(seed))
-        shift = int(rendered[8, 0]) - 128
-        assert np.array_equal(rendered, np.clip(GREY.astype(int) + shift, 0, 255))
-        shifts.add(shift)
-    assert min(shifts) == -10 and max(shifts) == 10
-
-
-def test_polarity_turns_warm_dark_as_often_as_asked():
-    turned = 0
-    for seed in range(1000):
-        rendered, _ = augment(GREY, Augmentation(polarity=0.2), np.random.default_rng(seed))
-        assert np.array_equal(rendered, GREY) or np.array_equal(rendered, 255 - GREY)
-        turned += np.array_equal(rendered, 255 - GREY)
-    assert turned / 1000 == pytest.approx(0.2, abs=0.05)  # four standard deviations
-
-
-def test_noise_is_seen_by_the_network_and_not_by_the_losses():
-    flat, sigmas = np.full((64, 64), 100, np.uint8), []
-    for seed in range(100):
-        rendered, seen = augment(flat, Augmentation(noise=8), np.random.default_rng(seed))
-        assert np.array_equal(rendered, flat)
-        assert abs(seen.mean() - 100) < 0.6
-        sigmas.append(seen.std())
-    assert min(sigmas) < 0.5 and 7.5 < max(sigmas) < 8.5

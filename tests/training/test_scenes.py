@@ -136,9 +136,9 @@ def test_masks_of_a_street_are_where_it_changes_without_its_targets(monkeypatch,
 
 @pytest.mark.parametrize("kind", HARD)
 def test_masks_of_a_hard_scene_are_where_it_changes_without_people(monkeypatch, kind):
-    drawn = scene(3, *SIZE, kind)
+    drawn = scene(4, *SIZE, kind)
     monkeypatch.setattr(living, "paint", lambda *_: None)
-    without = scene(3, *SIZE, kind)
+    without = scene(4, *SIZE, kind)
     frames = (grey(drawn), grey(without)), (drawn.infrared, without.infrared)
     masks = [target.mask for target in drawn.targets if target.kind != "vehicle"]
     assert masks

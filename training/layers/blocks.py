@@ -67,7 +67,7 @@ class EdgeBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.process = conv3x3(channels, channels)
+        self.process: nn.Module = conv3x3(channels, channels)
         self.residual = refinement(channels)
         self.difference = CentralDifference(channels)
 

@@ -22,6 +22,12 @@ def convolution(weight: Tensor, bias: Tensor | None = None) -> nn.Conv2d:
     return conv
 
 
+def weights(part: nn.Module) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution; to be changed in place, if need be."""
+    assert isinstance(part, nn.Conv2d) and part.bias is not None
+    return part.weight, part.bias
+
+
 class FoldedEdgeBlock(nn.Module):
     """The sum of the two branches' last convolutions as one of both their inputs."""
 
@@ -29,8 +35,8 @@ class FoldedEdgeBlock(nn.Module):
         super().__init__()
         self.process = block.process
         self.residual, _, last = block.residual
-        kernel = block.difference.kernel()
-        self.merge = convolution(torch.cat([last.weight, kernel], dim=1), last.bias)
+        weight, bias = weights(last)
+        self.merge = convolution(torch.cat([weight, block.difference.kernel()], dim=1), bias)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.process(x)
@@ -42,13 +48,13 @@ class FoldedHalfInstanceNorm(nn.Module):
 
     def __init__(self, unit: HalfInstanceNorm) -> None:
         super().__init__()
-        self.half = unit.half
+        self.normed = unit.normed
         self.conv1, self.norm, self.conv2 = unit.conv1, unit.norm, unit.conv2
         self.identity = unit.identity
-        self.conv1.bias[: self.half] = 0
+        weights(self.conv1)[1][: self.normed] = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        normed, plain = self.conv1(x).tensor_split([self.half], dim=1)
+        normed, plain = self.conv1(x).tensor_split([self.normed], dim=1)
         normed = self.norm(normed)
         h = F.leaky_relu(torch.cat([normed, plain.to(normed.dtype)], dim=1), 0.1)
         return F.leaky_relu(self.conv2(h), 0.1) + self.identity(x)
@@ -86,8 +92,8 @@ class FoldedInvertibleBlock(nn.Module):
         self.shift_first = block.shift_first
         self.shift_rest = block.shift_rest
         self.scale_rest = block.scale_rest
-        self.scale_rest.merge.weight /= 2  # ahead of a leaky relu, which any factor passes
-        self.scale_rest.merge.bias /= 2
+        for tensor in weights(self.scale_rest.merge):
+            tensor /= 2  # ahead of a leaky relu, which any factor passes
         self.clamp = block.clamp
 
     def forward(self, x: Tensor) -> Tensor:

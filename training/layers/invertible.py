@@ -15,20 +15,20 @@ class HalfInstanceNorm(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
-        self.half = channels_out // 2
+        self.normed = channels_out // 2
         self.conv1 = conv3x3(channels_in, channels_out)
-        self.norm = nn.InstanceNorm2d(self.half, affine=True)
+        self.norm = nn.InstanceNorm2d(self.normed, affine=True)
         self.conv2 = conv3x3(channels_out, channels_out)
         self.identity = nn.Conv2d(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, in, H, W) -> (N, out, H, W)
         # A bias ahead of an instance norm cancels. In the published weights it is up to 900
         # standard deviations of its channel, which costs FP32 three digits; so it is left out.
-        bias = torch.cat(
-            [torch.zeros_like(self.conv1.bias[: self.half]), self.conv1.bias[self.half :]]
-        )
+        bias = self.conv1.bias
+        assert bias is not None
+        bias = torch.cat([torch.zeros_like(bias[: self.normed]), bias[self.normed :]])
         h = F.conv2d(x, self.conv1.weight, bias, padding=1)
-        normed, plain = h.tensor_split([self.half], dim=1)
+        normed, plain = h.tensor_split([self.normed], dim=1)
         h = F.leaky_relu(torch.cat([self.norm(normed), plain], dim=1), 0.1)
         return F.leaky_relu(self.conv2(h), 0.1) + self.identity(x)
 

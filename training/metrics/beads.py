@@ -79,6 +79,6 @@ def _oscillation(image: Tensor, period: int, along_x: bool) -> Tensor:
         response = [r - mean * e for r, e in zip(response, envelope, strict=True)]  # 0 to a level
         own = abs(sum(r * w for r, w in zip(response, wave, strict=True)))
         response = [r / own for r in response]  # 1 to the wave itself
-        kernels = (CROSS, response) if along_x else (response, CROSS)
-        energy += separable(image, *kernels, "reflect").square()
+        down, across = (CROSS, response) if along_x else (response, CROSS)
+        energy += separable(image, down, across, "reflect").square()
     return energy.sqrt()

@@ -89,6 +89,6 @@ def _kept(strength: Tensor, direction: Tensor) -> Tensor:
 
 def _weighted(scores: list[Tensor], weights: list[Tensor]) -> Tensor:
     """Sum of score times weight over the sum of weights; 0 where there is no edge at all."""
-    total = sum(w.sum((1, 2)) for w in weights)
-    score = sum((s * w).sum((1, 2)) for s, w in zip(scores, weights, strict=True))
+    total = torch.stack(weights).sum((0, 2, 3))
+    score = (torch.stack(scores) * torch.stack(weights)).sum((0, 2, 3))
     return torch.where(total > 0, score / total.clamp(min=1e-9), 0)

@@ -22,7 +22,8 @@ def mutual_information(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tens
     Source: Qu, Zhang & Yan, Electron. Lett. 38 (2002). I(A; B) = H(A) + H(B) - H(A, B).
     """
     own = entropy(fused)
-    return sum(own + entropy(s) - _joint_entropy(fused, s) for s in (visible, infrared))
+    of_both = [own + entropy(s) - _joint_entropy(fused, s) for s in (visible, infrared)]
+    return of_both[0] + of_both[1]
 
 
 def mutual_information_cddfuse(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:

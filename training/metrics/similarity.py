@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ def similarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     pixels, C1 = (0.01 * 255)^2, C2 = (0.03 * 255)^2, mean where the window lies inside.
     """
     options = {"gaussian_kernel": True, "sigma": 1.5}
-    return sum(_similarity(fused, s, 5, **options) for s in (visible, infrared)) / 2
+    return _similarity(fused, visible, infrared, 5, **options) / 2
 
 
 def similarity_cddfuse(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
@@ -50,7 +51,7 @@ def similarity_cddfuse(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tens
     C2 times 48/49. The data range is 255; left out, it depends on the version of scikit-image.
     """
     options = {"gaussian_kernel": False, "kernel_size": 7, "k2": 0.03 * math.sqrt(48 / 49)}
-    return sum(_similarity(fused, s, 3, **options) for s in (visible, infrared))
+    return _similarity(fused, visible, infrared, 3, **options)
 
 
 def multiscale_similarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
@@ -61,11 +62,12 @@ def multiscale_similarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> T
     """
     if min(fused.shape[1:]) < SMALLEST_MULTISCALE:
         return fused.new_full((len(fused),), math.nan)
+    own, *sources = _singles(fused, visible, infrared)
     scores = [
         multiscale_structural_similarity_index_measure(
-            *_singles(fused, source), data_range=PEAK, reduction="none"
+            own, source, data_range=PEAK, reduction="none"
         )
-        for source in (visible, infrared)
+        for source in sources
     ]
     return (scores[0] + scores[1]).double() / 2
 
@@ -91,13 +93,21 @@ def _squared_error(fused: Tensor, *sources: Tensor) -> Tensor:
     return torch.stack([(fused - s).square().mean((1, 2)) for s in sources]).mean(0)
 
 
-def _similarity(fused: Tensor, source: Tensor, radius: int, **options: float) -> Tensor:
+def _similarity(
+    fused: Tensor, visible: Tensor, infrared: Tensor, radius: int, **options: Any
+) -> Tensor:
+    """SSIM of windows of a radius that lie inside, (N,), summed over both sources."""
     if min(fused.shape[1:]) <= 2 * radius:
         return fused.new_full((len(fused),), math.nan)
-    _, full = structural_similarity_index_measure(
-        *_singles(fused, source), data_range=PEAK, return_full_image=True, **options
-    )
-    return full[:, 0, radius:-radius, radius:-radius].double().mean((1, 2))
+    own, *sources = _singles(fused, visible, infrared)
+    inside = slice(radius, -radius)
+    scores = []
+    for source in sources:
+        _, full = structural_similarity_index_measure(
+            own, source, data_range=PEAK, return_full_image=True, **options
+        )
+        scores.append(full[:, 0, inside, inside].double().mean((1, 2)))
+    return scores[0] + scores[1]
 
 
 def _singles(*images: Tensor) -> Iterator[Tensor]:

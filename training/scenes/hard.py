@@ -80,7 +80,7 @@ def stamp(canvas: Canvas, item: Item, rng: np.random.Generator) -> NDArray[np.bo
     )
     item.thing.paint(local)
     if item.target:  # folds, dirt, light from one side
-        folds = noise(rng, labels.shape, item.tall * 7, item.half * 9)
+        folds = cv2.resize(noise(rng, part.shape, item.tall * 7, item.half * 9), size)
         aside = np.linspace(-1, 1, size[0], dtype=np.float32) * np.float32(rng.uniform(-0.3, 0.3))
         soft = 0.05 if item.target == "vehicle" else 0.14  # sheet metal has no folds
         painted = labels > 0

@@ -230,7 +230,7 @@ def plant_trees(rng: np.random.Generator, plot: Plot) -> list[Item]:
             x = plot.middle + math.copysign(plot.half + 0.8, x - plot.middle)
         leaves = None if plot.verge is SNOW or rng.random() < 0.5 else LEAVES
         tree = Tree(x, z, tall, leaves, plot.warmth - rng.uniform(0, 0.06), seed(rng))
-        trees.append(Item(tree, None, x, z, 0.9 * tall, 1.5 * tall))
+        trees.append(Item(tree, None, x, z, 0.8 * tall, 1.3 * tall))
     return trees
 
 

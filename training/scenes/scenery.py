@@ -57,6 +57,12 @@ def fractal(rng: np.random.Generator, shape: tuple[int, ...], rows: float, colum
     return cv2.resize(total, (shape[1], shape[0]))
 
 
+def patches(rng: np.random.Generator, shape: tuple[int, ...], size: int) -> Array:
+    """Noise (H, W) around 0 in patches of so many pixels."""
+    grid = rng.standard_normal((shape[0] // size + 2, shape[1] // size + 2), np.float32)
+    return cv2.resize(grid, (shape[1], shape[0]))
+
+
 def paint_sky(canvas: Canvas, rng: np.random.Generator, zenith: Array, cover: float) -> None:
     """From `zenith` (4,) down to the haze; `cover` from 0 to 1 is clouded."""
     height = len(canvas.pixels)
@@ -194,12 +200,11 @@ class Tree(NamedTuple):
                 wide = max(2, round(0.4 * metre))
                 cv2.polylines(leafy, list(ends), False, 255, wide, cv2.LINE_8, 4)
             limbs = grown[:260]
-        tone = 1 + 0.25 * noise(rng, wood.shape, height / 3, width / 3)
+        ragged = patches(rng, wood.shape, 3)
         bark = np.array((0.07, 0.085, 0.10)) * rng.uniform(0.4, 1)
-        self.cover(canvas, wood, bark * light, tone)
+        self.cover(canvas, wood, bark * light, 1 + 0.25 * ragged)
         if self.leaves:
-            ragged = noise(rng, wood.shape, height / 3, width / 3)
-            ragged += 0.8 * noise(rng, wood.shape, height / 9, width / 9)
+            ragged += 0.8 * patches(rng, wood.shape, 9)
             crown = cv2.GaussianBlur(leafy, (0, 0), 0.3 * metre + 0.5).astype(np.float32)
             crown += np.minimum(crown, 60) * ragged  # gaps, and single leaves at the rim
             crown = np.clip((crown - 75) * 4, 0, 255).astype(np.uint8)

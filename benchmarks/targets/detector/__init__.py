@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.progress import track
 
 from benchmarks.targets.measures import Box
+from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 
 HERE = Path(__file__).parent
@@ -68,7 +68,6 @@ def detect(paths: Iterable[Path], cache: Path) -> dict[Path, list[Detection]]:
     digests = {path: hashlib.sha256(path.read_bytes()).hexdigest()[:32] for path in paths}
     fresh = {digest: path for path, digest in digests.items() if digest not in known}
     if fresh:
-        console = Console(stderr=True)
         with (
             cache.open("a", encoding="utf-8") as file,
             subprocess.Popen(
@@ -81,7 +80,7 @@ def detect(paths: Iterable[Path], cache: Path) -> dict[Path, list[Detection]]:
             ) as node,
         ):
             assert node.stdin and node.stdout and node.stderr
-            for digest, path in track(fresh.items(), "Detecting", console=console):
+            for digest, path in track(fresh.items(), "Detecting", console=ERR):
                 try:
                     node.stdin.write(f"{path.resolve()}\n")
                     node.stdin.flush()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.quality.baselines import SOURCES
+from benchmarks.baselines import SOURCES
 from benchmarks.targets.boxes import Region
 from benchmarks.targets.detector import CLASSES, KINDS, Detection, detect, overlap
 from benchmarks.targets.subjects import Subject

@@ -7,6 +7,8 @@ from training.networks.ship.half import HALF
 from training.networks.ship.network import SHIP, FeatureExtractor, SpatialInteraction
 from training.networks.ship.published import read
 
+__all__ = ["ARCHITECTURE", "SHIP"]
+
 ARCHITECTURE = Architecture(
     module=SHIP,
     smallest=16,

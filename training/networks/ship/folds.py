@@ -7,16 +7,17 @@ pooled attention, whose mean over the frame also follows from sums of its input.
 import torch
 from torch import Tensor, nn
 
-from training.layers.folded import convolution
+from training.layers.folded import FoldedNorm, convolution, weights
 from training.networks.ship.network import FeatureExtractor, SpatialInteraction
 
 
 def centre(interaction: SpatialInteraction) -> SpatialInteraction:
     """Let the convolution ahead of a channel norm put out features whose channel mean is zero."""
     for refine, norm in zip(interaction.refine_fused, interaction.norms, strict=True):
-        conv = refine[-1]
-        conv.weight -= conv.weight.mean(0)
-        conv.bias -= conv.bias.mean()
+        assert isinstance(refine, nn.Sequential) and isinstance(norm, FoldedNorm)
+        weight, bias = weights(refine[-1])
+        weight -= weight.mean(0)
+        bias -= bias.mean()
         norm.centred = True
     return interaction
 
@@ -35,10 +36,12 @@ class LiftedConvolution(nn.Module):
     ones, it does so in the product too.
     """
 
-    def __init__(self, lift: nn.Conv2d, conv: nn.Conv2d) -> None:
+    def __init__(self, lift: nn.Module, conv: nn.Module) -> None:
         super().__init__()
-        inputs = torch.stack([lift.weight[:, 0, 0, 0], lift.bias], dim=1)  # (C, 2)
-        self.conv = convolution(torch.einsum("ochw,ci->oihw", conv.weight, inputs), conv.bias)
+        lift_weight, lift_bias = weights(lift)
+        inputs = torch.stack([lift_weight[:, 0, 0, 0], lift_bias], dim=1)  # (C, 2)
+        weight, bias = weights(conv)
+        self.conv = convolution(torch.einsum("ochw,ci->oihw", weight, inputs), bias)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 1, H, W) -> (N, C, H, W)
         return self.conv(torch.cat([x, torch.ones_like(x)], dim=1))

@@ -27,7 +27,7 @@ class FeatureExtractor(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.lift = nn.Conv2d(1, channels, 1)
+        self.lift: nn.Module = nn.Conv2d(1, channels, 1)
         self.edge1 = EdgeBlock(channels)
         self.edge2 = EdgeBlock(channels)
 

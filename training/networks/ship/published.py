@@ -1,12 +1,12 @@
 """The checkpoint that SHIP's authors published, in our names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
 # Theirs on the left, ours on the right; applied in order to every key of their file.
-NAMES = [
+NAMES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"^vis\.", "visible_features."),
     (r"^inf\.", "infrared_features."),
     (r"_features\.conv\.", "_features.lift."),

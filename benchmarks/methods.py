@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmarks.quality.baselines import BASELINES, IN_COLOUR
+from benchmarks.baselines import BASELINES, IN_COLOUR
 from export.models import export_models
 from ship_deploy import Fuser
 from ship_deploy.errors import UserError

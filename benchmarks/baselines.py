@@ -6,13 +6,14 @@ fused luminance, uint8 (H, W). Those in `IN_COLOUR` also take a visible frame in
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
 import pywt
 from numpy.typing import NDArray
 
-from benchmarks.quality.least_squares import smooth
+from benchmarks.least_squares import smooth
 from ship_deploy.frames import Frames
 
 Floats = NDArray[np.float32]
@@ -26,7 +27,7 @@ DETAIL_WINDOW, TINY = 7, 1e-4  # pixels and levels, as there
 
 def average(visible: Frames, infrared: Frames) -> Frames:
     """The mean of both."""
-    return _levels((np.float32(visible) + np.float32(infrared)) / 2)
+    return _levels((_floats(visible) + _floats(infrared)) / 2)
 
 
 def maximum(visible: Frames, infrared: Frames) -> Frames:
@@ -49,14 +50,14 @@ def laplacian(visible: Frames, infrared: Frames) -> Frames:
 
     Source: Burt & Adelson, IEEE Trans. Commun. 31 (1983).
     """
-    one, other = np.float32(visible), np.float32(infrared)
+    one, other = _floats(visible), _floats(infrared)
     bands = []
     while min(one.shape) >= 2 * SMALLEST_BAND:
         (one, band), (other, other_band) = _split(one), _split(other)
         bands.append(np.where(np.abs(band) >= np.abs(other_band), band, other_band))
-    fused = (one + other) / 2
+    fused = (one + other) / np.float32(2)
     for band in reversed(bands):
-        fused = cv2.pyrUp(fused, dstsize=band.shape[::-1]) + band
+        fused = _enlarge(fused, band) + band
     return _levels(fused)
 
 
@@ -67,12 +68,12 @@ def guided(visible: Frames, infrared: Frames) -> Frames:
     a 31x31 mean; saliency is |Laplacian| after an 11x11 Gaussian of sigma 5; radius 45 and
     epsilon 0.3 for the bases, 7 and 1e-6 for the details, at levels 0..1.
     """
-    sources = [np.float32(s) / 255 for s in (visible, infrared)]
+    sources = [_floats(s) / np.float32(255) for s in (visible, infrared)]
     bases = [_mean(s, 15) for s in sources]
     saliency = [
         cv2.GaussianBlur(np.abs(cv2.Laplacian(s, cv2.CV_32F)), (11, 11), 5) for s in sources
     ]
-    first = np.float32(saliency[0] >= saliency[1])
+    first = np.asarray(saliency[0] >= saliency[1], np.float32)
     maps = first, 1 - first
     fused = np.zeros_like(sources[0])
     for layers, radius, epsilon in (
@@ -170,18 +171,27 @@ IN_COLOUR = ("FCDFusion",)
 SOURCES = ("visible", "infrared")  # shown beside the methods, but no fusion
 
 
-def _levels(image: Floats) -> Frames:
+def _floats(image: Frames) -> Floats:
+    return image.astype(np.float32)
+
+
+def _levels(image: NDArray[np.floating[Any]]) -> Frames:
     return np.clip(image, 0, 255).round().astype(np.uint8)
 
 
 def _split(image: Floats) -> tuple[Floats, Floats]:
     """The next smaller image, and what it lacks."""
-    smaller = cv2.pyrDown(image)
-    return smaller, image - cv2.pyrUp(smaller, dstsize=image.shape[::-1])
+    smaller = np.asarray(cv2.pyrDown(image), np.float32)
+    return smaller, image - _enlarge(smaller, image)
+
+
+def _enlarge(image: Floats, like: Floats) -> Floats:
+    return np.asarray(cv2.pyrUp(image, dstsize=like.shape[::-1]), np.float32)
 
 
 def _mean(image: Floats, radius: int) -> Floats:
-    return cv2.blur(image, (2 * radius + 1, 2 * radius + 1), borderType=cv2.BORDER_REFLECT)
+    size = 2 * radius + 1, 2 * radius + 1
+    return np.asarray(cv2.blur(image, size, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def _guided_filter(guide: Floats, image: Floats, radius: int, epsilon: float) -> Floats:
