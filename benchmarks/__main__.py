@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from benchmarks.models import Models
 
 SIZES = ["256x320", "480x640"]
-GPU_SIZES = ["256x320", "480x640", "768x1024", "1080x1920"]
-SCALES = [*GPU_SIZES, "2160x3840"]
+GPU_SIZES = ["480x640", "1080x1920", "256x320", "768x1024"]  # what matters most first
+SCALES = ["256x320", "480x640", "768x1024", "1080x1920", "2160x3840"]
 BATCHES = [1, 2, 4, 8, 16]
 STREAM_SIZES = ["480x640", "1080x1920"]
 PRECISIONS = ["32-true", "bf16-mixed"]
@@ -178,11 +178,11 @@ def gpu(
     size: Sizes = GPU_SIZES,
     rounds: Annotated[int, typer.Option(min=1, help="timed calls of each candidate")] = 100,
     minutes: Annotated[
-        float, typer.Option(help="time after which no other candidate is timed")
+        float, typer.Option(help="time after which all is ended; what was done is kept")
     ] = 6,
     models: Folder = None,
 ) -> None:
-    """Build engines, verify them and time them: all measurements on a GPU, unattended."""
+    """Check, build, verify, time: all measurements on a GPU, unattended."""
     sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.gpu import run

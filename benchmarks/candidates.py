@@ -8,7 +8,7 @@ from ship_deploy.errors import UserError
 TITLES = {
     "eager": "PyTorch, eager",
     "compile": "PyTorch, torch.compile",
-    "graph": "PyTorch, CUDA graph",
+    "graph": "PyTorch, folded, CUDA graph",
     "rounded": "FP16 arithmetic, operation by operation",
     "onnxruntime": "ONNX Runtime",
     "tensorrt": "TensorRT",
@@ -26,7 +26,7 @@ class Candidate:
     Attributes:
         engine: one of `TITLES`.
         device: "cpu" or "cuda".
-        precision: "fp32", "fp16" or "bf16".
+        precision: "fp32" (without TF32), "tf32" (in convolutions), "fp16" or "bf16".
     """
 
     engine: str
@@ -64,7 +64,8 @@ ON_CPU = [
     Candidate("onnxruntime", "cpu", "fp32"),
     Candidate("onnxruntime", "cpu", "fp16"),
 ]
-FOR_LATENCY = {"cpu": ON_CPU, "cuda": _ON_CUDA}
+_TF32 = Candidate("eager", "cuda", "tf32")  # as PyTorch runs convolutions unless told not to
+FOR_LATENCY = {"cpu": ON_CPU, "cuda": [_ON_CUDA[0], _TF32, *_ON_CUDA[1:]]}
 FOR_FIDELITY = [
     Candidate("rounded", "cpu", "fp16"),
     *(candidate for candidate in ON_CPU if candidate.engine == "onnxruntime"),

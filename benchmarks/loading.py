@@ -1,19 +1,21 @@
 """Candidates made ready to run."""
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from benchmarks.arithmetic import HalfArithmetic
 from benchmarks.candidates import TORCH, Candidate
 from benchmarks.models import Models, Size
 from export.build import Graph
+from export.fold import fold
 from export.precision import narrow
 from export.verify import planes
 from ship_deploy import Fuser
@@ -168,7 +170,11 @@ def _torch_function(candidate: Candidate, models: Models) -> Tensors:
     if candidate.device == "cuda" and not torch.cuda.is_available():
         raise UserError("this torch has no CUDA, or finds no GPU")
     reference = load_network(models.checkpoint)
-    network = narrow(reference) if candidate.precision == "fp16" else reference
+    network: torch.nn.Module = reference
+    if candidate.precision == "fp16":
+        network = narrow(reference)  # as plain half, the spectrum overflows
+    elif candidate.engine == "graph":  # the unfolded one makes its kernels anew, on the host
+        network = fold(reference)
     network = network.eval().to(candidate.device)
 
     def around() -> AbstractContextManager[object]:
@@ -179,12 +185,54 @@ def _torch_function(candidate: Candidate, models: Models) -> Tensors:
         return nullcontext()
 
     def fuse(visible: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.inference_mode(), around():
+        with torch.inference_mode(), around(), _cudnn(candidate.precision):
             return fuse_frames(network, visible, infrared)
 
     if candidate.engine == "compile":  # which does not take inference mode
-        return torch.no_grad()(torch.compile(partial(fuse_frames, network), dynamic=False))
+        compiled = torch.compile(partial(fuse_frames, network), dynamic=False)
+
+        def fuse_compiled(visible: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.no_grad(), _cudnn(candidate.precision):
+                fused: tuple[Tensor, Tensor] = compiled(visible, infrared)
+                return fused
+
+        return fuse_compiled
     return fuse
+
+
+@contextmanager
+def _cudnn(precision: str) -> Iterator[None]:
+    """PyTorch at its best, kernels chosen by timing; FP32 without TF32, which is its default."""
+    cudnn: Any = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.allow_tf32
+    cudnn.benchmark, cudnn.allow_tf32 = True, precision == "tf32"
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.allow_tf32 = before
+
+
+class KeptConstants(TorchFunctionMode):
+    """What `new_tensor` copied from the host once is not copied again.
+
+    A capture must not wait for the host: CUDA forbids it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: dict[Any, Tensor] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run one function of torch's; called by torch."""
+        if func is not Tensor.new_tensor:
+            return func(*args, **(kwargs or {}))
+        like, values = args
+        key = values, like.dtype, like.device
+        if key not in self._kept:
+            self._kept[key] = func(*args)
+        return self._kept[key]
 
 
 def _captured(fuse: Tensors) -> Tensors:
@@ -192,16 +240,18 @@ def _captured(fuse: Tensors) -> Tensors:
     graph = torch.cuda.CUDAGraph()
     held: list[Tensor] = []
     fused: list[Tensor] = []
+    constants = KeptConstants()
 
     def replay(*frames: Tensor) -> tuple[Tensor, Tensor]:
         if not held:
             held.extend(frame.clone() for frame in frames)
             side = torch.cuda.Stream()
-            with torch.cuda.stream(side):
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side), constants:
                 for _ in range(3):
                     fuse(*held)
             torch.cuda.synchronize()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph), constants:
                 fused.extend(fuse(*held))
         for own, given in zip(held, frames, strict=True):
             own.copy_(given)

@@ -5,12 +5,13 @@ import platform
 import shutil
 import subprocess
 from datetime import datetime, timezone
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("ship-deploy", "torch", "onnxruntime", "numpy")
-WHERE_THERE = ("onnxruntime-gpu", "tensorrt", "tensorrt-rtx", "cuda-python", "pycuda", "polygraphy")
+PACKAGES = ("ship-deploy", "torch", "numpy", "tensorrt", "tensorrt-rtx", "polygraphy", "pycuda")
+WHERE_THERE = ("onnxruntime-gpu", "cuda-python", "cuda-bindings", "cuda-core")
 GPU_FACTS = (
     "name",
     "driver_version",
@@ -31,6 +32,8 @@ def describe() -> dict[str, Any]:
         "load": [round(load, 2) for load in os.getloadavg()],
         "gpu": _gpu(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        # Two packages bring the module, and both may be installed: the one that runs says so.
+        "onnxruntime": str(import_module("onnxruntime").__version__),
         **{package: found for package in (*PACKAGES, *WHERE_THERE) if (found := _version(package))},
         "measured": datetime.now(timezone.utc).isoformat(timespec="minutes"),
     }

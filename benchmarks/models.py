@@ -19,6 +19,7 @@ from ship_deploy.files import write_atomically
 
 Size = tuple[int, int]  # height, width
 SUFFIX = ".build.json"
+PORTABLE = "portable"  # for all GPUs that a TensorRT can name
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,12 @@ class Models:
         """
         artifact = read_artifact(self.onnx(precision, graph))
         text = None if size is None else f"{size[0]}x{size[1]}"
-        path = self.folder / f"{artifact.path.stem}.{flavour}.{text or 'any'}.engine"
+        profile = choose_profile(artifact.metadata["size"], text, text, text)
+        recipe = make_recipe(artifact, load_flavour(flavour), profile)
+        # The folder may have come from a machine with another GPU, or none.
+        target = f"sm{recipe.gpu.compute_capability}" if recipe.gpu else PORTABLE
+        path = self.folder / f"{artifact.path.stem}.{flavour}.{text or 'any'}.{target}.engine"
         if not path.exists():
-            profile = choose_profile(artifact.metadata["size"], text, text, text)
-            recipe = make_recipe(artifact, load_flavour(flavour), profile)
             start = time.perf_counter()
             engine = build_engine(artifact, recipe).engine
             facts = {

@@ -111,8 +111,8 @@ class PlainLoop(Callback):
         assert isinstance(pl_module, Fusion)
         middle = _now(pl_module.device)
         torch.set_flush_denormal(False)
-        visible, infrared, saliency, seen = (batch.float() / 255).split(1, dim=1)
-        raw = self.network(visible, seen)[1]
+        visible, infrared, saliency, *seen = (batch.float() / 255).split(1, dim=1)
+        raw = self.network(*seen)[1]
         settings = pl_module.config.loss
         terms = fusion_losses(raw, visible, infrared, saliency, settings)
         loss = torch.stack(list(terms.values())).sum()

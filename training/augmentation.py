@@ -32,7 +32,10 @@ def augment(
     Returns:
         The frames as shown, and the same with noise; all (H, W) uint8.
     """
-    shown = _weather(luminance / np.float32(255), settings, rng), _thermal(infrared, settings, rng)
+    shown = (
+        _weather(luminance.astype(np.float32) / np.float32(255), settings, rng),
+        _thermal(infrared, settings, rng),
+    )
     levels = [255 * shown[0], shown[1]]
     seen = [
         frame + rng.uniform(0, noise) * _grain(frame.shape, kind, rng) if noise else frame

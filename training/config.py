@@ -15,7 +15,6 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    SerializeAsAny,
     ValidationError,
     create_model,
     field_validator,
@@ -37,8 +36,10 @@ class Section(BaseModel):
 class Network(Section):
     """Which network, and its settings: the arguments of its constructor, whose defaults they have.
 
-    `network_section` makes the section of one network.
+    `network_section` says which those are.
     """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = "ship"  # a module in training/networks/
 
@@ -137,7 +138,7 @@ class Config(Section):
     run: Run
     data: Data
     augmentation: Augmentation = Augmentation()
-    network: SerializeAsAny[Network] = Field(default_factory=dict, validate_default=True)
+    network: Network = Field(default_factory=dict, validate_default=True)
     loss: Loss = Loss()
     optimiser: Optimiser = Optimiser()
     validation: Validation = Validation()
@@ -151,7 +152,7 @@ class Config(Section):
             section = network_section(settings)
         except UserError as error:
             raise PydanticCustomError("network", "{error}", {"error": str(error)}) from error
-        return section.model_validate(settings)
+        return section.model_validate(settings).model_dump()
 
     @model_validator(mode="after")
     def _fit_crop(self) -> Self:
@@ -176,7 +177,7 @@ class Config(Section):
         return self
 
 
-def network_section(settings: dict[str, Any]) -> type[Network]:
+def network_section(settings: dict[str, Any]) -> type[Section]:
     """The section of the network that settings name.
 
     Raises:
@@ -190,7 +191,7 @@ def network_section(settings: dict[str, Any]) -> type[Network]:
         name: (hints[name], ... if given.default is given.empty else given.default)
         for name, given in inspect.signature(network).parameters.items()
     }
-    return create_model(network.__name__, __base__=Network, **fields)
+    return create_model(network.__name__, __base__=Section, name=(str, Network().name), **fields)
 
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:

@@ -183,6 +183,7 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
         use_distributed_sampler=False,  # Steps shares the batches out
         log_every_n_steps=10,
         enable_model_summary=False,
+        benchmark=accelerator == "gpu",  # crops have one size
     )
     with warnings.catch_warnings():
         # Crops of cached frames take microseconds.

@@ -1,14 +1,14 @@
 """The structure that a fused picture is to have: everywhere that of the source that shows more.
 
-The wanted patch of a place, apart from its mean, is a mixture a V + b I of the sources' patches with
-the contrast of the stronger of both. Where one source has less than half of the other's contrast,
-it is the other one's patch. Where both have contrast and agree, it is their sum, each weighted by
-its contrast. Where they disagree, as for a dark coat on snow that is warm, it is either one, never
-their sum, in which they cancel: the one that the fused patch is closer to, with a bonus for the
-stronger one, so that one object has one polarity, and a small one for the visible frame's.
+The wanted patch of a place, apart from its mean, is a mixture a V + b I of the sources' patches
+with the contrast of the stronger of both. Where one source has less than half of the other's
+contrast, it is the other one's patch. Where both have contrast and agree, it is their sum, each
+weighted by its contrast. Where they disagree, as for a dark coat on snow that is warm, it is either
+one, never their sum, in which they cancel: the one that the fused patch is closer to, with a bonus
+for the stronger one, so that one object has one polarity, and a small one for the visible frame's.
 
-Closeness is the contrast and structure part of SSIM (Wang et al., 2004) to that patch. The idea of a
-wanted patch is MEF-SSIM's (Ma et al., TIP 2015), but for the choice of a polarity. It is taken in
+Closeness is the contrast and structure part of SSIM (Wang et al., 2004) to that patch. The idea of
+a wanted patch is MEF-SSIM's (Ma et al., TIP 2015), but for the choice of a polarity. It is taken in
 Gaussian windows at several scales, so that fine texture and whole objects both count.
 """
 

@@ -3,7 +3,7 @@
 import gc
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from training.checkpoints import digest
 from training.scenes import render
 
 WARM_UP = 2  # rounds that are not counted
+FEWEST = 5  # rounds that are counted in any case
 PERCENTILES = (50, 90, 99)
 
 
@@ -55,6 +56,7 @@ def measure(
     rounds: int,
     baseline: str,
     on_device: Mapping[str, Callable[[], object]] = {},
+    deadline: float = math.inf,
 ) -> dict[str, Latency]:
     """Time candidates in turn, round after round, so that a drifting machine drifts for all.
 
@@ -64,6 +66,7 @@ def measure(
         rounds: how often each runs, after the warm-up.
         baseline: the candidate that the others are compared with.
         on_device: name -> function that fuses a pair which lies on the device, and waits.
+        deadline: on `time.perf_counter`; no round is begun later, but for the first `FEWEST`.
     """
     work: dict[tuple[str, bool], Callable[[], object]] = {}
     for name, fuse in candidates.items():
@@ -71,19 +74,24 @@ def measure(
         if name in on_device:
             work[name, True] = on_device[name]
     seconds: dict[tuple[str, bool], list[float]] = {key: [] for key in work}
+    gc.collect()
+    gc.freeze()  # what is there already is not searched again: that takes longer than a frame does
     for number in range(WARM_UP + rounds):
+        if number >= WARM_UP + FEWEST and time.perf_counter() > deadline:
+            break
         for key, call in work.items():
             gc.collect()
             start = time.perf_counter()
             call()
             if number >= WARM_UP:
                 seconds[key].append(time.perf_counter() - start)
+    gc.unfreeze()
     results = {}
     for name in candidates:
         times = seconds[name, False]
         ratios = np.divide(seconds[baseline, False], times)
         results[name] = Latency(
-            rounds=rounds,
+            rounds=len(times),
             percentiles=(*np.percentile(times, PERCENTILES).tolist(), max(times)),
             on_device=float(np.median(seconds[name, True])) if name in on_device else None,
             speedup=float(np.median(ratios)),
@@ -98,7 +106,7 @@ def run(
     output: Path,
     sizes: Sequence[Size],
     rounds: int,
-    trials: Sequence[Size] | None = None,
+    alone: Collection[Candidate] | None = None,
     deadline: float = math.inf,
 ) -> str:
     """Measure candidates of one device, and write `latency.json` and `latency.md`.
@@ -112,8 +120,8 @@ def run(
         output: folder.
         sizes: of the frames.
         rounds: counted calls of each candidate at each size.
-        trials: sizes at which candidates start in processes of their own; all if None.
-        deadline: on `time.perf_counter`; no candidate is begun later.
+        alone: those that start in processes of their own first; all if None.
+        deadline: on `time.perf_counter`; no candidate is begun later, and few rounds.
 
     Returns:
         The Markdown table.
@@ -122,7 +130,6 @@ def run(
     device = candidates[0].device
     rates: dict[str, floor.Rates] = {}
     results: list[dict[str, Any]] = []
-    failed: dict[str, str] = {}
     for size in sizes:
         text, frames = f"{size[0]}x{size[1]}", render(0, *size)
         ready, on_device = {}, {}
@@ -132,17 +139,13 @@ def run(
             entry: dict[str, Any] = {"candidate": candidate.title, "size": text}
             row[candidate.key] = entry
             try:
-                if candidate.key in failed:
-                    raise UserError(failed[candidate.key])
                 if time.perf_counter() > deadline:
                     raise UserError("the time was up")
-                if trials is None or size in trials:
+                if alone is None or candidate in alone:
                     entry["start"] = asdict(attempt(candidate, models, size))
                 loaded = load(candidate, models, size)
             except UserError as error:
                 entry["not_run"] = str(error)
-                if trials is not None:
-                    failed[candidate.key] = str(error)
                 continue
             ready[candidate.key] = loaded.fuse
             if loaded.place:
@@ -150,14 +153,15 @@ def run(
             precision = candidate.precision
             if precision not in rates:
                 rates[precision] = floor.measure(device, precision)
-            work = floor.count(models.onnx("fp32" if precision == "bf16" else precision), size)
+            work = floor.count(models.onnx("fp16" if precision == "fp16" else "fp32"), size)
             entry["floor"] = floor.seconds(work, rates[precision])
             entry["work"] = asdict(work)
         if ready:
             usual = BASELINES[device].key
             baseline = usual if usual in ready else next(iter(ready))
-            ERR.print(f"{text}: timing, {rounds} rounds")
-            for key, found in measure(ready, frames, rounds, baseline, on_device).items():
+            ERR.print(f"{text}: timing, up to {rounds} rounds")
+            measured = measure(ready, frames, rounds, baseline, on_device, deadline)
+            for key, found in measured.items():
                 row[key] |= {"latency": asdict(found), "baseline": key == baseline}
         results += row.values()
         content = {

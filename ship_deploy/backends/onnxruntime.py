@@ -1,8 +1,10 @@
 """ONNX Runtime: any CPU, and NVIDIA GPUs without TensorRT."""
 
+import io
 import os
 import re
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import partial
 from typing import Any
 
@@ -12,6 +14,13 @@ from ship_deploy.artifact import Artifact
 from ship_deploy.errors import UserError
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_CUDA_OPTIONS = {
+    # On by default, it keeps 10 bits of the mantissa; what the model says is FP32 stays FP32.
+    "use_tf32": "0",
+    # The default, EXHAUSTIVE, times kernels at the first frame of every size: that takes long, and
+    # which kernel wins, so which bits come out, differs from run to run.
+    "cudnn_conv_algo_search": "HEURISTIC",
+}
 
 
 class OnnxRuntime:
@@ -46,7 +55,13 @@ class OnnxRuntime:
         # A block planned for all features of a size at once holds twice as much as is ever in use.
         options.enable_mem_pattern = False
         options.log_severity_level = 4  # what matters is raised, below
-        settings = [(_CUDA, {"device_id": index})] if provider == _CUDA else [_CPU]
+        settings: list[Any] = [_CPU]
+        said = ""
+        if provider == _CUDA:
+            # Device 0 is the default; to name it makes ONNX Runtime 1.26 to 1.31 print a warning.
+            chosen = {"device_id": str(index)} if index else {}
+            settings = [(_CUDA, chosen | _CUDA_OPTIONS)]
+            said = preload_cuda(ort)
         try:
             self._session = ort.InferenceSession(artifact.content, options, providers=settings)
         except Exception as error:  # its exception types are private and differ by version
@@ -54,7 +69,8 @@ class OnnxRuntime:
             raise UserError(f"{artifact.path}: ONNX Runtime cannot load it ({message})") from error
         if provider not in self._session.get_providers():
             raise UserError(
-                f"ONNX Runtime could not start CUDA on device {index}; ship-deploy doctor says more"
+                f"ONNX Runtime could not start CUDA on device {index}"
+                f"{f' ({said})' if said else ''}; ship-deploy doctor says more"
             )
         self._names = [node.name for node in self._session.get_inputs()]
         self.facts = {
@@ -75,6 +91,19 @@ class OnnxRuntime:
         feeds = dict(zip(self._names, inputs, strict=True))
         output: NDArray[Any] = self._session.run(None, feeds)[0]
         return output
+
+
+def preload_cuda(ort: Any) -> str:
+    """Load CUDA and cuDNN from NVIDIA's wheels, where nothing else in the process has done so.
+
+    Returns:
+        What could not be loaded; "" if all could.
+    """
+    if not hasattr(ort, "preload_dlls"):  # from 1.21 on
+        return ""
+    with redirect_stdout(io.StringIO()) as said:  # it prints what it does not find
+        ort.preload_dlls()
+    return " ".join(said.getvalue().split())
 
 
 def _provider(device: str, available: list[str]) -> tuple[str, int]:

@@ -160,7 +160,10 @@ def _print_account(now: Statistics) -> None:
     def line(side: str, source: SourceStatistics) -> str:
         dropped = "".join(f", {count} {reason}" for reason, count in source.dropped.items())
         again = f"; connected again {source.reconnections} times" if source.reconnections else ""
-        return f"{side}: {source.received} frames = {source.fused} fused{dropped}{again}"
+        wrong = f"; {source.by_arrival} stamps not believed" if source.by_arrival else ""
+        count = f"{source.received} frames = {source.fused} fused{dropped}"
+        clock = "" if now.latency_p50 is None else f"; {source.clock} clock"  # not of files
+        return f"{side}: {count}{clock}{wrong}{again}"
 
     lines = [_summary(now), line("visible", now.visible), line("infrared", now.infrared)]
     if now.offset is not None:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -61,7 +62,7 @@ class Maker:
         known = self._ready and self._ready[0] is frame and self._ready[1] == self._size
         if self._ready is None or not known:
             image = self._prepare(frame, self._size)
-            self._ready = frame, self._size, Frame(image, frame.time, frame.index)
+            self._ready = frame, self._size, replace(frame, image=image)
         return self._ready[2]
 
     def _say(self, reason: str) -> None:

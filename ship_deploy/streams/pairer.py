@@ -38,8 +38,9 @@ class Pairer:
     and the fused stream has the visible camera's rate; a fast one's surplus frames find no partner.
     A frame waits for its partner for at most the slower period after an infrared frame of the same
     moment would have come if it took as long as the slowest of the last 31; `silence` bounds the
-    latter. When a side is silent or has ended, the other one's frames are given out alone. Results
-    come in order of time.
+    latter. When a side is silent or has ended, the other one's frames are given out alone; so are
+    visible frames without a partner if there was no pair for `silence`. Results come in order of
+    time.
 
     Each frame that was pushed is settled once, with one of these reasons: "" (fused), "late" (its
     moment had passed), "duplicate" (the time of the frame before), "no partner", "overrun" (the
@@ -76,6 +77,7 @@ class Pairer:
         self._infrared = Track("infrared", now, patience, period)
         self._tracks = {"visible": self._visible, "infrared": self._infrared}
         self._passed = float("-inf")  # time up to which all is decided
+        self._paired = now  # when the last pair was given
         self._out: tuple[Held | None, Held | None] = (None, None)  # the match that is being made
         self._phase = Phase()
 
@@ -115,16 +117,17 @@ class Pairer:
     def take(self, now: float) -> Match | None:
         """The next match, or None as long as there is none. `done` comes before the next call."""
         visible, infrared = self._visible.held, self._infrared.held
-        behind = bool(visible) and self._stale(visible[0], self._infrared, now)
+        behind = False
         while visible and (found := self._partner(visible[0], now)):
             held, (partner, reason) = visible.popleft(), found
             self._passed = held.time
-            if reason == NO_PARTNER:
+            if reason == NO_PARTNER and not (self._live and now - self._paired > self._silence):
                 self._settle("visible", held.frame, reason)
-            elif behind and visible and self._partner(visible[0], now):
-                self._overrun(held, partner)
             else:
-                return self._give(held, partner, reason)
+                behind = behind or self._stale(held, self._infrared, now)
+                if not (behind and visible and self._partner(visible[0], now)):
+                    return self._give(held, partner, reason, now)
+                self._overrun(held, partner)
             self._release()
         if visible or not (reason := self._visible.gone(now)):
             return None
@@ -132,7 +135,7 @@ class Pairer:
             held = infrared.popleft()
             if held.fate == NO_PARTNER and held.time > self._passed:
                 if not self._stale(held, self._visible, now):
-                    return self._give(None, held, reason)
+                    return self._give(None, held, reason, now)
                 held.fate = OVERRUN
             self._let_go(held)
         return None
@@ -233,12 +236,13 @@ class Pairer:
             return nearest, ""
         return None, gone or NO_PARTNER
 
-    def _give(self, visible: Held | None, infrared: Held | None, reason: str) -> Match:
+    def _give(self, visible: Held | None, infrared: Held | None, reason: str, now: float) -> Match:
         self._out = visible, infrared
         if infrared and not visible:
             self._passed = infrared.time
             infrared.released = True  # it is held no more
         if visible and infrared:
+            self._paired = now
             periods = self._visible.period or 0.0, self._infrared.period or 0.0
             self._phase.add(visible.time, infrared.time - visible.time, periods)
         return Match(

@@ -106,7 +106,7 @@ class Pipeline:
                 deadlines=deadlines,
                 back_off=back_off,
                 clock=clock,
-                timeline=SharedTimeline(shared) if shared else Timeline(),
+                timeline=_timelines(shared),
             )
             for side, source in sources.items()
         }
@@ -239,6 +239,14 @@ class Pipeline:
             self._problem = self._problem or error
             self._pairer.end(side)
             self._changed.notify_all()
+
+
+def _timelines(shared: SharedClock | None) -> Callable[[], Timeline | SharedTimeline]:
+    """What a source's frames are placed by: one for all its connections if its clock is shared."""
+    if shared is None:
+        return Timeline
+    timeline = SharedTimeline(shared)
+    return lambda: timeline
 
 
 class _Entrance:

@@ -61,7 +61,7 @@ class Reader:
         deadlines: seconds in which a live source has to open, and to give a readable frame.
         back_off: seconds, the first pause and the longest.
         clock: seconds.
-        timeline: places the frames of a live source; by its own clock if not given.
+        timeline: gives what places the frames of a live source in time, at every connection.
 
     Attributes:
         state: "connecting", "live", "down" or "ended".
@@ -77,7 +77,7 @@ class Reader:
         deadlines: tuple[float, float] = (OPEN_DEADLINE, READ_DEADLINE),
         back_off: tuple[float, float] = BACK_OFF,
         clock: Callable[[], float] = time.monotonic,
-        timeline: Timeline | SharedTimeline | None = None,
+        timeline: Callable[[], Timeline | SharedTimeline] = Timeline,
     ) -> None:
         self.source = source
         self.state = "connecting"
@@ -86,7 +86,7 @@ class Reader:
         self._opening, self._deadline = deadlines if source.live else (FILE_DEADLINE,) * 2
         self._back_off = back_off
         self._index = 0
-        self._timeline = timeline or Timeline()
+        self._make_timeline, self._timeline = timeline, timeline()
         self._doubt, self._warned = "", float("-inf")
         self._last: float | None = None  # of a file's times
         self._step = 1.0
@@ -148,6 +148,7 @@ class Reader:
         try:
             self.connections += 1
             capture = caller.call(self.source.open, self._opening)
+            self._timeline = self._make_timeline()
             good = self._clock()
             while not self._stopping.is_set():
                 grabbed, now = caller.call(partial(self._grab, capture), self._deadline)

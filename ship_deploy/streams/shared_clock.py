@@ -24,9 +24,13 @@ class SharedClock:
     Frames are not paired by these times, which that estimate moves, but by their stamps plus a
     constant: two frames lie as far apart as their stamps do. The constant changes only if no stamp
     was believed for five seconds. Safe to use from several threads.
+
+    Attributes:
+        ties: how often the constant was chosen.
     """
 
     def __init__(self) -> None:
+        self.ties = 0
         self._lock = threading.Lock()
         # (arrived, arrived - stamp) of those that are less than all later ones: the first is least.
         self._least: deque[tuple[float, float]] = deque()
@@ -45,6 +49,7 @@ class SharedClock:
             self._expire(arrived)
             if not self._least:  # without a step in what is paired by
                 self._constant = arrived + self._lead - stamp
+                self.ties += 1
             difference = arrived - stamp
             while self._least and self._least[-1][1] >= difference:
                 self._least.pop()
@@ -77,7 +82,7 @@ class SharedTimeline:
     """
 
     def __init__(self, clock: SharedClock) -> None:
-        self._clock = clock
+        self._clock, self._ties = clock, 0
         self._latest = float("-inf")  # of the stamps that were believed
         self._not_later = 0  # stamps in a row
         self._set_back = False
@@ -96,6 +101,7 @@ class SharedTimeline:
             time, moment = arrived, self._clock.moment(arrived)
         else:
             time, moment = self._clock.follow(stamp, arrived)
+            self._ties = self._clock.ties
         self._time = min(max(time, math.nextafter(self._time, math.inf)), arrived)
         return Placed(self._time, moment, doubt)
 
@@ -104,8 +110,9 @@ class SharedTimeline:
         if stamp is None or not math.isfinite(stamp):
             return "are missing"
         lag = self._clock.lag(stamp, arrived)
-        if lag is None:  # whatever was known of the clock is out of date
-            self._latest, self._not_later, self._set_back, lag = float("-inf"), 0, False, 0.0
+        if lag is None or self._ties != self._clock.ties:  # the clock was set, or is new
+            self._latest, self._not_later, self._set_back = float("-inf"), 0, False
+        lag = lag or 0.0
         if abs(lag) > DELAY:
             return f"are {abs(lag):.1f} s {'behind' if lag > 0 else 'ahead of'} the shared clock"
         later = stamp > self._latest

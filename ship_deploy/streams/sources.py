@@ -43,7 +43,8 @@ class Source(Protocol):
     "own": a clock of the camera's. Its stamps only tell how far its frames lie apart. A frame is
     placed at its arrival on `time.monotonic`'s clock, and the stamps remove the jitter of the
     transport, but not its delay. Two cameras with delays of 20 and 150 ms are therefore paired 130
-    ms apart, unless `Pipeline(offset=0.13)` is given.
+    ms apart, unless `Pipeline(offset=0.13)` is given. Stamps that stand still, go back or do not
+    keep pace with real time are not used, with a warning, and counted as below.
 
     "shared": a clock that the other source's stamps follow too, such as PTP, NTP, ROS header
     stamps, messages of an MCAP file played in real time, or GStreamer with a network clock. Its
@@ -169,7 +170,7 @@ def find_source(text: str, *, infrared: bool = False) -> Source:
 
 class _Video:
     def __init__(self, capture: Any) -> None:
-        self._capture = capture
+        self._capture, self._begun = capture, False
         if not capture.isOpened():
             raise OSError("cannot be opened")
         codes = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
@@ -178,7 +179,10 @@ class _Video:
 
     def read(self) -> Grabbed | None:
         arrived, image = self._capture.read()
-        return (image, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000) if arrived else None
+        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        without = self._begun and stamp <= 0  # a backend that has no stamps says 0 or -1 for ever
+        self._begun = True
+        return (image, None if without else stamp) if arrived else None
 
     def close(self) -> None:
         self._capture.release()

@@ -55,7 +55,7 @@ def test_writes_what_it_measured(made, tmp_path, monkeypatch):
     missing = Candidate("tensorrt", "cpu", "fp32")
     candidates = [BASELINES["cpu"], Candidate("onnxruntime", "cpu", "fp32"), missing]
     sizes = [(16, 24), (24, 16)]
-    table = run(made, candidates, tmp_path, sizes, rounds=2, trials=sizes[:1])
+    table = run(made, candidates, tmp_path, sizes, rounds=2, alone=candidates[:2])
 
     content = json.loads((tmp_path / "latency.json").read_text())
     assert (tmp_path / "latency.md").read_text() == table == tabulate(content)
@@ -67,7 +67,7 @@ def test_writes_what_it_measured(made, tmp_path, monkeypatch):
         assert result["floor"] == max(result["work"].values()) / 1e9
     assert "tensorrt" in absent["not_run"] and absent["not_run"] in table
     assert [r["size"] for r in later] == ["24x16"] * 3
-    assert not any("start" in r for r in later)
+    assert all("start" in r for r in later[:2])
     assert later[1]["latency"]["rounds"] == 2 and later[2]["not_run"] == absent["not_run"]
     assert content["machine"]["torch"]
 

@@ -12,7 +12,6 @@ import pytest
 from examples import minimal, ros2_node, threaded
 from ship_deploy.errors import UserError
 from ship_deploy.images import write_png
-from ship_deploy.streams.preparation import Preparation
 from tests.ship_deploy.streams.cameras import ScriptedCamera
 
 
@@ -63,7 +62,9 @@ def test_the_threaded_pipeline_passes_errors_on():
             camera.newest()
 
 
-def message(image: np.ndarray, encoding: str, padding: int = 0, bigendian: bool = False):
+def message(
+    image: np.ndarray, encoding: str, padding: int = 0, bigendian: bool = False, nanosec: int = 0
+):
     """A sensor_msgs/Image without ROS."""
     height = image.shape[0]
     if bigendian:
@@ -71,7 +72,7 @@ def message(image: np.ndarray, encoding: str, padding: int = 0, bigendian: bool 
     rows = image.reshape(height, -1).view(np.uint8)
     rows = np.pad(rows, ((0, 0), (0, padding)))
     return SimpleNamespace(
-        header="stamp and frame",
+        header=SimpleNamespace(stamp=SimpleNamespace(sec=1_700_000_000, nanosec=nanosec)),
         height=height,
         width=image.shape[1],
         encoding=encoding,
@@ -102,20 +103,6 @@ def test_ros_images_become_arrays(sent, image):
     assert found.dtype == image.dtype and np.array_equal(found, image)
 
 
-def test_ros_images_are_fused(fuser, frames):
-    visible, infrared = frames
-
-    fused = ros2_node.fuse_messages(
-        message(visible, "bgr8"), message(infrared, "mono8"), Preparation(), fuser, SimpleNamespace
-    )
-
-    assert (fused.height, fused.width, fused.step, fused.encoding) == (64, 96, 288, "bgr8")
-    assert fused.header == "stamp and frame"
-    assert np.array_equal(
-        np.frombuffer(fused.data, np.uint8).reshape(64, 96, 3), fuser(visible, infrared)
-    )
-
-
 def test_an_unknown_encoding_is_named():
     with pytest.raises(UserError, match="bayer_rggb8"):
         ros2_node.to_image(message(COLOUR, "bayer_rggb8"))
@@ -128,46 +115,62 @@ def test_without_ros_the_node_says_so(monkeypatch):
         ros2_node.import_ros()
 
 
-def test_the_node_pairs_and_publishes(monkeypatch, frames, fuser):
-    """Against a ROS of three classes."""
-    published, warned, wired = [], [], {}
+def test_the_node_pairs_by_header_stamps_and_publishes(monkeypatch, frames):
+    """Against a ROS of a few functions; visible messages come long after infrared ones."""
+    visible, infrared = frames
+    stamps = [n * 10_000_000 for n in range(6)]
+    published, callbacks, destroyed, answered = [], {}, [], threading.Semaphore(0)
+
+    def publish(sent):
+        published.append(sent)
+        answered.release()
+        if len(published) == len(stamps):
+            raise KeyboardInterrupt
 
     class Node:
         def create_publisher(self, kind, topic, depth):
-            return SimpleNamespace(publish=published.append)
+            return SimpleNamespace(publish=publish)
 
-        def get_logger(self):
-            return SimpleNamespace(warning=warned.append)
+        def create_subscription(self, kind, topic, callback, qos):
+            callbacks[topic] = callback
 
         def destroy_node(self):
-            wired["destroyed"] = True
-
-    class Synchronizer:
-        def __init__(self, topics, queue_size, slop):
-            wired.update(topics=topics, slop=slop)
-
-        def registerCallback(self, function):  # noqa: N802
-            wired["callback"] = function
+            destroyed.append(True)
 
     def spin(node):
-        visible, infrared = frames
-        wired["callback"](message(visible, "bgr8"), message(infrared, "mono8"))
-        wired["callback"](message(visible, "bayer"), message(infrared, "mono8"))
-        raise KeyboardInterrupt
+        for n, stamp in enumerate(stamps):
+            callbacks["infrared"](message(np.roll(infrared, n, 0), "mono8", nanosec=stamp))
+        for stamp in stamps:
+            callbacks["visible"](message(visible, "bgr8", nanosec=stamp))
+            answered.acquire(timeout=20)
 
     ros = SimpleNamespace(
         rclpy=SimpleNamespace(init=lambda: None, create_node=lambda name: Node(), spin=spin),
         Image=SimpleNamespace,
-        Subscriber=lambda node, kind, topic, qos_profile: topic,
-        Synchronizer=Synchronizer,
+        qos=None,
     )
     monkeypatch.setattr(ros2_node, "import_ros", lambda: ros)
-    monkeypatch.setattr(ros2_node, "Fuser", lambda threads: fuser)
+    monkeypatch.setattr(ros2_node, "Fuser", lambda threads: average)
 
     ros2_node.main()
 
-    assert wired["topics"] == ["visible", "infrared"] and wired["slop"] == pytest.approx(0.5 / 9)
-    assert len(published) == len(warned) == 1 and wired["destroyed"]
+    assert destroyed and [sent.header.stamp.nanosec for sent in published] == stamps
+    for n, sent in enumerate(published):
+        assert (sent.height, sent.width, sent.step, sent.encoding) == (64, 96, 288, "bgr8")
+        fused = np.frombuffer(sent.data, np.uint8).reshape(64, 96, 3)
+        assert np.array_equal(fused, average(visible, np.roll(infrared, n, 0)))
+
+
+def test_a_topic_gives_the_header_of_a_frame():
+    topic = ros2_node.Topic("visible")
+    sent = [message(COLOUR, "bgr8", nanosec=n * 33_333_333) for n in range(3)]
+    for each in sent:
+        topic.receive(each)
+
+    stamps = [topic.read()[1] for _ in sent]
+
+    assert [topic.header(stamp) for stamp in stamps] == [each.header for each in sent]
+    assert topic.header(None) is sent[-1].header
 
 
 def test_the_server_of_the_example_needs_no_more_than_gstreamer():

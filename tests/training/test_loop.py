@@ -64,7 +64,7 @@ def test_a_run_starts_from_given_weights(recipe, tmp_path):
         assert torch.allclose(goes_on.state_dict()[key], tensor, atol=1e-5), key
     stages = training_configs(first.parents[1] / "second" / "ema.safetensors")
     assert [stage["run"]["name"] for stage in stages] == ["first", "second"]
-    with pytest.raises(UserError, match=r"run.weights: .* has .*'channels': 4.* the recipe"):
+    with pytest.raises(UserError, match=r"run.weights: .* has .*'channels': 4.* the config SHIP"):
         train(recipe(run={"name": "third", "weights": first}, network={"channels": 8}))
     with pytest.raises(UserError, match="no such checkpoint"):
         train(recipe(run={"name": "third", "weights": tmp_path / "missing.safetensors"}))
@@ -107,7 +107,7 @@ def test_fp16_trains_with_finite_gradients(recipe):
     torch.manual_seed(0)
     fusion = Fusion(recipe())
     fusion.log = fusion.log_dict = lambda *_, **__: None
-    batch = torch.randint(0, 256, (2, 4, 32, 32), dtype=torch.uint8)
+    batch = torch.randint(0, 256, (2, 5, 32, 32), dtype=torch.uint8)
     losses = []
     for enabled in (False, True):
         fusion.zero_grad()

@@ -193,13 +193,15 @@ def build_houses(rng: np.random.Generator, plot: Plot, canvas: Canvas, wall: flo
         for side in (-1, 1):
             x = plot.middle + side * plot.edge
             beside = plot.camera.x if side < 0 else plot.width - plot.camera.x
-            z, rows = max(1.5, 0.8 * focal * abs(x) / beside), []
+            rows: list[tuple[tuple[float, float], tuple[float, float]]] = []
+            z = max(1.5, 0.8 * focal * abs(x) / beside)
             while z < 70 and len(rows) < 3:
                 end = z + rng.uniform(9, 22)
                 rows.append(((x, z), (x, end)))
                 z = end + float(rng.choice((0, 0, 4)))
             for near, end in reversed(rows):
-                house(*((near, end) if side < 0 else (end, near)), rng.uniform(5, 13))
+                first, last = (near, end) if side < 0 else (end, near)
+                house(first, last, rng.uniform(5, 13))
     if plot.backdrop != "wall":
         return []
     reach = 0.65 * plot.width * plot.far / focal

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmarks import device
 from ship_deploy import Fuser, UserError, cuda
 from ship_deploy.artifact import read_artifact
 from ship_deploy.cuda import gpu
@@ -58,6 +59,12 @@ def engine(model, flavour, tmp_path):
 @pytest.fixture(params=BOTH)
 def gpu_fuser(request, engine):
     return Fuser(engine, cuda=request.param)
+
+
+@pytest.mark.parametrize("check", [c for t, c in device.CHECKS.items() if "torch" not in t])
+def test_the_checks_for_a_real_gpu_pass_here(check, monkeypatch):
+    monkeypatch.setattr(device, "find_gpu", lambda number: Gpu("Stand-in", "8.6", "13.0"))
+    check(cuda.load("cuda-python", 0))
 
 
 def pairs(*sizes: tuple[int, int]):

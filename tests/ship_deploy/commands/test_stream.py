@@ -118,6 +118,7 @@ def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model
 
     assert process.returncode == code, errors
     assert "what was finished is kept" in errors and "Traceback" not in errors
+    assert errors.count("; own clock") == 2
     assert [path.name for path in tmp_path.iterdir()] == ["fused.avi"]
     assert frames_of(output)[0].shape == visible.shape
 

@@ -159,6 +159,18 @@ def test_an_infrared_frame_whose_moment_has_passed_is_late():
     assert record.fates("infrared")[99] == "late"
 
 
+def test_frames_that_find_no_partner_are_shown_when_there_was_no_pair_for_long():
+    record = Record()
+    for n in range(300):  # both deliver, on clocks that are a minute apart
+        record.push("visible", n, n / 30)
+        record.push("infrared", n, n / 30 + 60, now=n / 30 + 0.01)
+        record.take(n / 30 + 0.01)
+
+    alone = [m for m in record.matches if m.reason == "no partner"]
+    assert not pairs(record) and [m.visible.index for m in alone] == list(range(45, 300))
+    record.check_closed()
+
+
 @pytest.mark.parametrize("gone", ["visible", "infrared"])
 def test_what_is_left_goes_on_alone_and_pairs_again(gone):
     both, rest = camera(1 / 30, 30), camera(1 / 30, 120, start=1.0)

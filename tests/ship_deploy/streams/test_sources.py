@@ -1,5 +1,7 @@
 """What a user's words mean, and what is read from there."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from ship_deploy.errors import UserError
 from ship_deploy.images import write_png
 from ship_deploy.streams import Camera, ImageFolder, VideoFile, find_source
-from ship_deploy.streams.sources import readable
+from ship_deploy.streams.sources import _Video, readable
 
 
 def read_all(source):
@@ -66,6 +68,16 @@ def test_a_video_has_its_own_times(tmp_path):
     assert source.rate == 10
     assert [stamp for _, stamp in found] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
     assert found[0][0].shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("says", [0.0, -1.0])
+def test_a_camera_without_a_clock_gives_no_stamps(says):
+    capture = SimpleNamespace(
+        isOpened=lambda: True, read=lambda: (True, "image"), get=lambda property: says
+    )
+    video = _Video(capture)
+
+    assert [video.read()[1] for _ in range(3)] == [says / 1000, None, None]
 
 
 def test_a_video_of_sixteen_bits_keeps_them(tmp_path):
