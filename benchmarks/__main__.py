@@ -31,6 +31,7 @@ ALL: list[str] = []  # candidates; none named is all of them
 RUNTIME = ["onnxruntime-cpu-fp32"]
 NO_DATA: list[Path] = []
 DRIFT = {"fp32": 1e-4, "fp16": 1e-2}  # relative error of a layer that is worth a look
+BOXES = Path(__file__).parent / "targets" / "boxes.json"
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
 
 app = typer.Typer(
@@ -223,6 +224,84 @@ def quality(
     if gallery_by not in METRICS:
         raise typer.BadParameter(f"{gallery_by!r} is none of {', '.join(METRICS)}")
     _show(quality.run(data, methods, output, convention, gallery_by, workers))
+
+
+@app.command()
+def targets(
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]DATA...",
+            help="folders with visible/ and infrared/; those of one name are one data set; "
+            "'rendered' for scenes with exact masks",
+        ),
+    ],
+    output: Output,
+    methods: Annotated[
+        list[str],
+        typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality"),
+    ] = METHODS,
+    boxes: Annotated[
+        Path, typer.Option(help="where targets and details are in real pairs")
+    ] = BOXES,
+    against: Annotated[
+        str | None, typer.Option(help="method whose lead over each other is shown; the last one")
+    ] = None,
+    ranks: Annotated[
+        Path | None, typer.Option(help="a quality.json of the same methods, for their mean ranks")
+    ] = None,
+    detector: Annotated[
+        bool, typer.Option(help="let one look for people and vehicles, too; needs node and npm")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes, by default as many as cores")
+    ] = None,
+) -> None:
+    """Judge fused pictures by targets and detail that they keep. Resumes where it stopped."""
+    with ERR.status("Importing torch and ONNX"):
+        from benchmarks.targets import measure
+    table = measure.run(data, methods, output, boxes, against, ranks, detector, limit, workers)
+    _show(table)
+
+
+@app.command()
+def misalignment(
+    data: Annotated[list[str], typer.Argument(metavar="[NAME=]DATA...", help="as for targets")],
+    output: Output,
+    methods: Annotated[
+        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
+    ] = METHODS,
+    boxes: Annotated[Path, typer.Option(help="where to look in real pairs, as JSON")] = BOXES,
+    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes, by default as many as cores")
+    ] = None,
+) -> None:
+    """Judge by targets and detail where the infrared frame is out of place."""
+    with ERR.status("Importing torch and ONNX"):
+        from benchmarks.targets.misalignment import run
+    _show(run(data, methods, output, boxes, limit, workers))
+
+
+@app.command()
+def flicker(
+    clips: Annotated[
+        list[Path], typer.Argument(help="folders with videos in visible/ and infrared/")
+    ],
+    output: Output,
+    methods: Annotated[
+        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
+    ] = METHODS,
+    steps: Annotated[int, typer.Option(min=1, help="frame steps of each clip")] = 44,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="processes, by default as many as cores")
+    ] = None,
+) -> None:
+    """Measure how much fused clips change where nothing changes in their sources."""
+    with ERR.status("Importing torch and ONNX"):
+        from benchmarks.targets.flicker import run
+    _show(run(clips, methods, output, steps, workers))
 
 
 @app.command()

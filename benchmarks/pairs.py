@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ship_deploy.frames import Frames
-from ship_deploy.images import find_pairs, read_infrared, read_visible
+from ship_deploy.errors import UserError
+from ship_deploy.frames import Frames, check_pair, stretch
+from ship_deploy.images import FilePair, find_pairs, read_infrared, read_visible
+from training.data import find_images
 from training.scenes import render
 
 MADE = "made"
+PERCENTILES = 0.5, 99.5  # the runtime's own, for infrared frames of more than 8 bits
 HARD_SIZE = (96, 128)
 FULL_HD = (1080, 1920)
 
@@ -42,6 +45,37 @@ def real_pairs(folder: Path, limit: int | None = None) -> Iterator[Pair]:
             visible = np.repeat(visible[..., None], 3, axis=2)
         source = "/".join(folder.resolve().parts[-2:])
         yield Pair(source, pair.name, visible, read_infrared(pair.infrared))
+
+
+def list_pairs(folder: Path, problems: list[str]) -> list[FilePair]:
+    """The pairs of a data set; whatever has no partner is added to the problems."""
+    visible, infrared = (find_images(folder / kind) for kind in ("visible", "infrared"))
+    names = sorted(visible.keys() | infrared.keys())
+    pairs = []
+    for name in names:
+        files = visible.get(name, []), infrared.get(name, [])
+        if len(files[0]) == len(files[1]) == 1:
+            pairs.append(FilePair(name, files[0][0], files[1][0]))
+        for kind, paths in zip(("visible", "infrared"), files, strict=True):
+            if len(paths) != 1:
+                problems.append(f"{folder / kind / name}.*: {len(paths)} files instead of one")
+    if not pairs:
+        raise UserError(f"{folder}: no pairs of images in visible/ and infrared/")
+    return pairs
+
+
+def read_pair(pair: FilePair) -> tuple[Frames, Frames]:
+    """Visible, BGR or grey, and infrared, 8 bits.
+
+    Raises:
+        UserError: a file is unreadable, or the two do not fit.
+    """
+    visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
+    try:
+        check_pair(visible, infrared)
+    except UserError as error:
+        raise UserError(f"{pair.visible} and {pair.infrared}: {error}") from error
+    return visible, stretch(infrared, PERCENTILES)
 
 
 def made_pairs() -> Iterator[Pair]:

@@ -14,6 +14,8 @@ from benchmarks.latency import scaling
 from benchmarks.quality import summary
 from benchmarks.streaming import overhead as stream
 from benchmarks.streaming import soak
+from benchmarks.targets import flicker, misalignment
+from benchmarks.targets import measure as targets
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 
@@ -23,14 +25,17 @@ RESULTS = ROOT / "benchmarks" / "results"
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
     "fidelity": fidelity.tabulate,
+    "flicker": flicker.tabulate,
     "gpu": gpu.tabulate,
     "latency": latency.tabulate,
     "layers": layers.tabulate,
+    "misalignment": misalignment.tabulate,
     "narrowing": narrowing.tabulate,
     "quality": summary.markdown,
     "scaling": scaling.tabulate,
     "soak": soak.tabulate,
     "stream": stream.tabulate,
+    "targets": targets.tabulate,
     "training": training_speed.tabulate,
 }
 """NAME.json -> NAME.md, where there is one."""

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.quality.scores import PERCENTILES
+from benchmarks.pairs import PERCENTILES
 from ship_deploy.frames import Frames, stretch
 from ship_deploy.images import FilePair, read_infrared, read_visible
 

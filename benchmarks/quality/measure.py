@@ -1,26 +1,22 @@
 """Fusion quality: methods x metrics on aligned pairs, computed in parallel and resumable."""
 
 import json
-import multiprocessing
-import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.progress import track
 
 from benchmarks import machine
+from benchmarks.methods import find_methods, named
+from benchmarks.pairs import list_pairs
 from benchmarks.quality import gallery, summary
 from benchmarks.quality import plot as quality_plot
-from benchmarks.quality.methods import find_methods, named
-from benchmarks.quality.scores import Job, Result, score_pair, start_worker
+from benchmarks.quality.scores import Job, Result, score_pair
+from benchmarks.workers import work
 from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder, write_atomically
-from ship_deploy.images import FilePair
-from training.data import find_images
 from training.metrics import Convention
 
 
@@ -36,7 +32,7 @@ def run(
 
     Args:
         data: `[NAME=]PATH` each, a folder with `visible/` and `infrared/`.
-        methods: see `benchmarks.quality.methods.find_methods`.
+        methods: see `benchmarks.methods.find_methods`.
         output: gets quality.json, .csv, .md and .svg, gallery.html, the fused pictures, and
             journal.jsonl, from which the next call goes on.
         convention: of the metrics.
@@ -50,7 +46,7 @@ def run(
         UserError: nothing could be scored, or something could not; the rest is written then.
     """
     problems: list[str] = []
-    pairs = {name: _find_pairs(path, problems) for name, path in _unique(map(named, data))}
+    pairs = {name: list_pairs(path, problems) for name, path in _unique(map(named, data))}
     for problem in problems:
         ERR.print("left out:", problem)
     make_folder(output)
@@ -66,7 +62,7 @@ def run(
     ]
     results: list[Result] = []
     with journal.open("a", encoding="utf-8") as file:
-        for batch in track(_work(jobs, workers), "Scoring", len(jobs), console=ERR):
+        for batch in track(work(score_pair, jobs, workers), "Scoring", len(jobs), console=ERR):
             for result in batch:
                 if result.problem:
                     problems.append(result.problem)
@@ -91,46 +87,11 @@ def run(
     return table
 
 
-def _work(jobs: list[Job], workers: int | None) -> Iterator[list[Result]]:
-    """Results of the jobs as they come, from processes of one thread each."""
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    count = workers or len(os.sched_getaffinity(0))
-    pool = ProcessPoolExecutor(count, context, initializer=start_worker, initargs=(stop,))
-    try:
-        for future in as_completed([pool.submit(score_pair, job) for job in jobs]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker was killed, perhaps for memory; run again with fewer --workers to go on"
-        ) from error
-    finally:
-        stop.set()  # after an interrupt, workers end with the picture at hand
-        pool.shutdown(cancel_futures=True)
-
-
 def _unique(names: Iterable[tuple[str, Path]]) -> list[tuple[str, Path]]:
     folders = list(names)
     if len(dict(folders)) < len(folders):
         raise UserError("two data sets have one name; write NAME=PATH")
     return folders
-
-
-def _find_pairs(folder: Path, problems: list[str]) -> list[FilePair]:
-    """The pairs of a data set; whatever has no partner is a problem."""
-    visible, infrared = (find_images(folder / kind) for kind in ("visible", "infrared"))
-    names = sorted(visible.keys() | infrared.keys())
-    pairs = []
-    for name in names:
-        files = visible.get(name, []), infrared.get(name, [])
-        if len(files[0]) == len(files[1]) == 1:
-            pairs.append(FilePair(name, files[0][0], files[1][0]))
-        for kind, paths in zip(("visible", "infrared"), files, strict=True):
-            if len(paths) != 1:
-                problems.append(f"{folder / kind / name}.*: {len(paths)} files instead of one")
-    if not pairs:
-        raise UserError(f"{folder}: no pairs of images in visible/ and infrared/")
-    return pairs
 
 
 def _read_journal(path: Path) -> Iterator[Result]:

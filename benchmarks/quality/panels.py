@@ -7,8 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.quality.methods import Method, find_methods, named
-from benchmarks.quality.scores import PERCENTILES
+from benchmarks.methods import Method, find_methods, named
+from benchmarks.pairs import PERCENTILES
 from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.frames import Frames, stretch
 from ship_deploy.images import find_pairs, read_infrared, read_visible
@@ -35,7 +35,7 @@ def run(data: Sequence[str], methods: Sequence[str], output: Path, crops: int) -
 
     Args:
         data: `[NAME=]PATH` each, a folder with `visible/` and `infrared/`; none: drawn streets.
-        methods: see `benchmarks.quality.methods.find_methods`.
+        methods: see `benchmarks.methods.find_methods`.
         output: the folder; gets the exported models, too.
         crops: how many.
 

@@ -1,29 +1,25 @@
 """One pair scored by all methods: the work of one process."""
 
 import hashlib
-import signal
 from dataclasses import dataclass, field
 from functools import cache
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 import training.metrics
-from benchmarks.quality import baselines
-from benchmarks.quality.methods import Method
+from benchmarks import baselines, least_squares
+from benchmarks.methods import Method
+from benchmarks.pairs import read_pair
+from benchmarks.workers import stopped
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import Frames, check_pair, stretch
-from ship_deploy.images import FilePair, read_infrared, read_visible, write_png
+from ship_deploy.images import FilePair, write_png
 from training.data import grey
 from training.metrics import METRICS, Convention
 
-PERCENTILES = 0.5, 99.5  # the runtime's own, for infrared frames of more than 8 bits
 Scores = dict[str, float]
-_stop: Event | None = None
 
 
 @dataclass(frozen=True)
@@ -55,25 +51,16 @@ class Result:
     problem: str = ""
 
 
-def start_worker(stop: Event) -> None:
-    """Make this process one of several: one thread, and an end when `stop` is set."""
-    global _stop
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's business, which sets `stop`
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
 def score_pair(job: Job) -> list[Result]:
     """Score one pair by all methods; what is in the journal already is not scored again."""
     name = job.pair.name
     try:
-        visible, infrared = _read(job.pair)
+        visible, infrared = read_pair(job.pair)
     except UserError as error:
         return [Result(job.data, name, "", problem=str(error))]
     results = []
     for method in job.methods:
-        if _stop and _stop.is_set():
+        if stopped():
             break
         result = Result(job.data, name, method.name)
         results.append(result)
@@ -96,15 +83,6 @@ def score_pair(job: Job) -> list[Result]:
     return results
 
 
-def _read(pair: FilePair) -> tuple[Frames, Frames]:
-    visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
-    try:
-        check_pair(visible, infrared)
-    except UserError as error:
-        raise UserError(f"{pair.visible} and {pair.infrared}: {error}") from error
-    return visible, stretch(infrared, PERCENTILES)
-
-
 def _key(identity: str, name: str, *content: object) -> str:
     """What scores depend on: method, image, convention, and the code that computes them."""
     state = hashlib.sha256(f"{identity} {name} {_code()}".encode())
@@ -116,5 +94,6 @@ def _key(identity: str, name: str, *content: object) -> str:
 @cache
 def _code() -> str:
     metrics = Path(training.metrics.__file__).parent
-    files = [Path(baselines.__file__), *metrics.glob("*.py")]
+    modules = baselines, least_squares
+    files = [*(Path(str(m.__file__)) for m in modules), *metrics.glob("*.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.methods import Method
+from benchmarks.methods import Method
 from benchmarks.quality.scores import Result
 from ship_deploy.images import FilePair
 from training.metrics import METRICS, Convention

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality.baselines import BASELINES
-from benchmarks.quality.methods import find_methods, named
+from benchmarks.baselines import BASELINES
+from benchmarks.methods import find_methods, named
 from ship_deploy import UserError
 from ship_deploy.images import write_png
 from training.checkpoints import digest

@@ -55,7 +55,7 @@ def data(tmp_path) -> Path:
 def inside(monkeypatch):
     """Work in this process, and plot nothing: both take seconds."""
     monkeypatch.setattr(quality_plot, "draw", lambda record: b"")
-    monkeypatch.setattr(quality, "_work", lambda jobs, _: map(quality.score_pair, jobs))
+    monkeypatch.setattr(quality, "work", lambda function, jobs, _: map(function, jobs))
 
 
 def run(data: Path, output: Path, *methods: str, by: str = "Qabf", workers: int = 1) -> dict:

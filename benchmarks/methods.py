@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmarks.quality.baselines import BASELINES
+from benchmarks.baselines import BASELINES, IN_COLOUR
 from export.models import export_models
 from ship_deploy import Fuser
 from ship_deploy.errors import UserError
@@ -51,7 +51,8 @@ class Method:
             UserError: there is no picture, or it is damaged or of another size.
         """
         if self.path is None:
-            return BASELINES[self.name](grey(visible), infrared)
+            frame = visible if self.name in IN_COLOUR else grey(visible)
+            return BASELINES[self.name](frame, infrared)
         if self.path.is_file():
             return _fuser(self.path)(visible, infrared)
         picture = read_visible(path := self._picture(image))
