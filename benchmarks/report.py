@@ -1,12 +1,11 @@
-"""All tables that are shown, made from the committed JSON: in README, model card and results."""
+"""All figures that are shown, from the committed JSON: in README, docs, model card and results."""
 
 import json
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import card, catalogue, gpu, training_speed
+from benchmarks import card, catalogue, gpu, highlights, training_speed
 from benchmarks.fidelity import layers, narrowing
 from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import measure as latency
@@ -22,6 +21,7 @@ from ship_deploy.files import write_atomically
 ROOT = Path(__file__).parents[1]
 CHECKPOINT = ROOT / "configs" / "ship.safetensors"
 RESULTS = ROOT / "benchmarks" / "results"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
     "fidelity": fidelity.tabulate,
@@ -40,18 +40,19 @@ TABLES: dict[str, Table] = {
 }
 """NAME.json -> NAME.md, where there is one."""
 BLOCKS: dict[str, Table] = {
-    "fidelity": fidelity.verdicts,
-    "latency": latency.speeds,
-    "quality": card.lead,
+    "status": highlights.status,
+    "gpu": lambda found: highlights.gpu(found["gpu"]),
+    "quality": lambda found: card.lead(found["quality"]),
+    "baselines": lambda found: highlights.baselines(found["quality"]),
 }
-"""README's, between `<!-- NAME -->` and `<!-- end -->`."""
+"""What pages show between `<!-- NAME -->` and `<!-- end -->`, from all results and `models`."""
 
 
-def render(results: Path = RESULTS, readme: Path = ROOT / "README.md") -> dict[Path, str]:
-    """What each file should hold: the Markdown of all results, README, model card and catalogue.
+def render(results: Path = RESULTS, pages: Sequence[Path] = PAGES) -> dict[Path, str]:
+    """What each file should hold: Markdown of all results, README, docs, model card and catalogue.
 
     Raises:
-        UserError: README lacks a block.
+        UserError: a block is on no page.
     """
     found = {
         name: json.loads(path.read_text())
@@ -59,15 +60,20 @@ def render(results: Path = RESULTS, readme: Path = ROOT / "README.md") -> dict[P
         if (path := results / f"{name}.json").exists()
     }
     files = {results / f"{name}.md": TABLES[name](content) for name, content in found.items()}
-    text = readme.read_text()
-    for name, table in BLOCKS.items():
-        block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not (shown := block.search(text)):
-            raise UserError(f"{readme}: no <!-- {name} --> ... <!-- end -->")
-        text = text[: shown.end(1)] + table(found[name]) + text[shown.start(2) :]
-    about = card.update(card.CARD.read_text("utf-8"), results / "quality.json", CHECKPOINT)
     models = catalogue.update(catalogue.PATH.read_text("utf-8"), results)
-    return {**files, readme: text, card.CARD: about, catalogue.PATH: models}
+    texts = {page: page.read_text() for page in pages}
+    for name, block in BLOCKS.items():
+        begin, end = f"<!-- {name} -->\n", "<!-- end -->"
+        holders = [page for page, text in texts.items() if begin in text]
+        if not holders:
+            raise UserError(f"no page has {begin.strip()} ... {end}")
+        shown = block({**found, "models": json.loads(models)}).strip()
+        for page in holders:
+            before, _, rest = texts[page].partition(begin)
+            after = rest.partition(end)[2]
+            texts[page] = f"{before}{begin}\n{shown}\n\n{end}{after}"
+    about = card.update(card.CARD.read_text("utf-8"), results / "quality.json", CHECKPOINT)
+    return {**files, **texts, card.CARD: about, catalogue.PATH: models}
 
 
 def write() -> list[Path]:

@@ -39,7 +39,7 @@ class Fuser:
     Raises:
         UserError: the model, the backend or the device cannot be used here, and why.
 
-    Example:
+    Examples:
         >>> fuser = Fuser()
         >>> fused = fuser(visible, infrared)  # (480, 640, 3) and (480, 640) -> (480, 640, 3)
     """

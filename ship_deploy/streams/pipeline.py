@@ -55,7 +55,7 @@ class Pipeline:
     Raises:
         UserError: sources that do not go together.
 
-    Example:
+    Examples:
         >>> with Pipeline(find_source("0"), find_source("1"), Fuser()) as pipeline:
         ...     for result in pipeline:
         ...         show(result.image)

@@ -35,7 +35,7 @@ class Thermal:
     Raises:
         UserError: a value out of its range.
 
-    Example:
+    Examples:
         >>> thermal = Thermal()
         >>> thermal(frame, time)  # uint16 (512, 640) -> uint8 (512, 640)
     """
