@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from ship_deploy.commands.app import app
 from ship_deploy.images import write_png
+from ship_deploy.models import find_model
 from training.config import Config
 from training.scenes import render
 
@@ -74,7 +75,7 @@ def commands(block: Block) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the files that the pages speak of."""
     folder = tmp_path_factory.mktemp("docs")
     visible, infrared = render(0, *SIZE)
@@ -94,7 +95,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory, model: Path) -> Path:
         for step in range(3):
             video.write(np.roll(image, step, axis=1))
         video.release()
-    shutil.copy(model, folder / "model.onnx")
+    shutil.copy(find_model("ship"), folder / "model.onnx")
     (points,) = blocks(ROOT / "docs" / "how-to" / "align.md", "csv")
     (folder / "points.csv").write_text(points.text)
     calibrate = ["calibrate", "visible.png", "infrared.png", "-o", "rig.json"]
