@@ -93,8 +93,9 @@ def msx_like(visible: Frames, infrared: Frames) -> Frames:
 
     As FLIR's MSX is described, a thermal picture with visible edges; its filter is not published.
     """
-    lines = np.float32(visible) - cv2.GaussianBlur(np.float32(visible), (0, 0), LINES)
-    return _levels(np.float32(infrared) + lines)
+    levels = _floats(visible)
+    lines = levels - cv2.GaussianBlur(levels, (0, 0), LINES)
+    return _levels(_floats(infrared) + lines)
 
 
 def wavelet(visible: Frames, infrared: Frames) -> Frames:
@@ -105,8 +106,7 @@ def wavelet(visible: Frames, infrared: Frames) -> Frames:
     """
     levels = min(WAVELET_LEVELS, pywt.dwt_max_level(min(visible.shape), WAVELET))
     (top, *bands), (other_top, *other_bands) = (
-        pywt.wavedec2(np.float32(frame), WAVELET, "symmetric", levels)
-        for frame in (visible, infrared)
+        pywt.wavedec2(_floats(frame), WAVELET, "symmetric", levels) for frame in (visible, infrared)
     )
     chosen = [
         tuple(np.where(np.abs(a) >= np.abs(b), a, b) for a, b in zip(one, other, strict=True))
@@ -126,14 +126,14 @@ def least_squares(visible: Frames, infrared: Frames) -> Frames:
     scaled to 0..1. A detail layer D minimises sum (D - M)^2 + lambda a (D - D_V)^2, M being the
     larger magnitude (its choice blurred by 2 pixels) and a = 1 / (|sum of D_I over 7x7| + 1e-4).
     """
-    ones, others = ([np.float32(frame) / 255] for frame in (visible, infrared))
+    ones, others = ([_floats(frame) / np.float32(255)] for frame in (visible, infrared))
     for layers in (ones, others):
         layers += [smooth(layers[0], smoothness) for smoothness in SMOOTHNESS]
     weight = (1 + _saliency(visible) - _saliency(infrared)) / 2
     fused = weight * ones[-1] + (1 - weight) * others[-1]
     for fine in range(len(SMOOTHNESS)):
         own, other = ones[fine] - ones[fine + 1], others[fine] - others[fine + 1]
-        choice = cv2.GaussianBlur(np.float32(np.abs(own) >= np.abs(other)), (0, 0), 2)
+        choice = cv2.GaussianBlur((np.abs(own) >= np.abs(other)).astype(np.float32), (0, 0), 2)
         larger = choice * own + (1 - choice) * other
         sums = cv2.blur(other, (DETAIL_WINDOW, DETAIL_WINDOW)) * DETAIL_WINDOW**2
         pull = DETAIL_WEIGHT / (np.abs(sums) + TINY)
@@ -146,9 +146,9 @@ def fcdfusion(visible: Frames, infrared: Frames) -> Frames:
 
     a = (I / 255)^2. Source: Li & Fu, FCDFusion, Comput. Vis. Media 11 (2025). Black counts as 1.
     """
-    colours = np.float32(np.atleast_3d(visible))
+    colours = _floats(np.atleast_3d(visible))
     largest = np.maximum(colours.max(2), 1)
-    warmth = (np.float32(infrared) / 255) ** 2
+    warmth = (_floats(infrared) / 255) ** 2
     scale = 0.5 + warmth * (largest + 255) / (2 * largest)
     return _levels(colours * scale[..., None]).reshape(visible.shape)
 
@@ -211,4 +211,5 @@ def _saliency(frame: Frames) -> Floats:
     distances = np.abs(levels[:, None] - levels) @ counts
     known = distances[counts > 0]
     span = float(np.ptp(known))
-    return np.float32((distances - known.min()) / span if span else distances * 0)[frame]
+    scaled = (distances - known.min()) / span if span else distances * 0
+    return scaled.astype(np.float32)[frame]

@@ -217,4 +217,4 @@ def read_steps(
 
 
 def _blurred(picture: Frames) -> Floats:
-    return np.asarray(cv2.GaussianBlur(np.float32(picture), (0, 0), BLUR), np.float32)
+    return np.asarray(cv2.GaussianBlur(picture.astype(np.float32), (0, 0), BLUR), np.float32)

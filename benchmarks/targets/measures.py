@@ -113,7 +113,7 @@ def target_kept(
 
 def detail(picture: Frames) -> Floats:
     """A picture less its Gaussian blur of 3 pixels, in levels, (H, W)."""
-    levels = np.float32(picture)
+    levels = picture.astype(np.float32)
     return levels - cv2.GaussianBlur(levels, (0, 0), DETAIL)
 
 
@@ -183,7 +183,7 @@ def _strong(differences: Floats, inside: Mask) -> Mask:
 
 def _gradient(picture: Frames, sigma: float) -> Floats:
     """Magnitude of the blurred picture's gradient, levels per pixel."""
-    levels = cv2.GaussianBlur(np.float32(picture), (0, 0), sigma)
+    levels = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), sigma)
     along_y, along_x = np.gradient(levels)
     return np.hypot(along_y, along_x)
 
@@ -192,7 +192,8 @@ def _colour(picture: Frames) -> Floats:
     """a* and b* of all pixels, (2 H W,)."""
     if picture.ndim == 2:
         return np.zeros(2 * picture.size, np.float32)
-    return cv2.cvtColor(np.float32(picture) / 255, cv2.COLOR_BGR2Lab)[..., 1:].ravel()
+    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)
+    return np.asarray(lab[..., 1:], np.float32).ravel()
 
 
 def _projection(own: Floats, source: Floats) -> float:

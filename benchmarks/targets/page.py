@@ -91,11 +91,11 @@ def _crops(entry: Entry, method: str, pictures: Path) -> list[str]:
         crop = frame[place]
         scale = SIDE / max(crop.shape[:2])
         flag = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-        crop = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=flag)
-        if crop.ndim == 2:
-            crop = cv2.cvtColor(crop, cv2.COLOR_GRAY2BGR)
+        enlarged = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=flag)
+        if enlarged.ndim == 2:
+            enlarged = cv2.cvtColor(enlarged, cv2.COLOR_GRAY2BGR)
         corners = np.array([[x - left, y - top], [x - left + width, y - top + height]]) * scale
-        uris.append(_data_uri(_marked(crop, corners.round().astype(int))))
+        uris.append(_data_uri(_marked(np.asarray(enlarged, np.uint8), corners.round().astype(int))))
     return uris
 
 

@@ -74,11 +74,12 @@ class Offset(NamedTuple):
 
     def _move(self, image: Frames, interpolation: int, border: int) -> Frames:
         height, width = image.shape
-        matrix = np.float32(
+        matrix = np.array(
             [
                 [self.scale, 0, (1 - self.scale) * (width - 1) / 2 + self.pixels],
                 [0, self.scale, (1 - self.scale) * (height - 1) / 2],
-            ]
+            ],
+            np.float32,
         )
         moved = cv2.warpAffine(
             image, matrix, (width, height), flags=interpolation, borderMode=border
@@ -184,12 +185,17 @@ def _render(seed: int) -> Seen:
     drawn = hard_scene(seed)
     own = grey(drawn.visible)
     targets = [
-        find_target(own, drawn.infrared, cv2.boundingRect(target.mask.view(np.uint8)), target.mask)
+        find_target(own, drawn.infrared, _around(target.mask), target.mask)
         for target in drawn.targets
     ]
     details = _textured(own, [target.mask for target in drawn.targets])
     names = [target.kind for target in drawn.targets] + ["texture"] * len(details)
     return Seen(drawn.visible, drawn.infrared, targets, details, names)
+
+
+def _around(mask: np.ndarray) -> Box:
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return x, y, width, height
 
 
 def _textured(visible: Frames, masks: list[np.ndarray]) -> list[Box]:

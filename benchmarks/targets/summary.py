@@ -148,7 +148,7 @@ def _summary(by_method: Mapping[str, Sequence[Result]], against: str | None) -> 
         draws = {m: _means(counts @ table) for m, table in tables.items()}
         whole = {m: float(_means(table.sum(0)[None])[0]) for m, table in tables.items()}
         for method, table in tables.items():
-            figure = {
+            figure: dict[str, Any] = {
                 "value": _figure(whole[method]),
                 "interval": _interval(draws[method]),
                 "count": int(table[:, 1].sum()),

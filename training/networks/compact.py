@@ -1,8 +1,8 @@
 """A compact network in SHIP's spirit, for camera rate on a processor.
 
 As in SHIP, both modalities interact in high orders: in each, the fused features are multiplied by
-infrared ones. It works at half resolution, mixes the frames themselves, so that detail is theirs, and
-is told by a survey of each place's surroundings what either camera shows there.
+infrared ones. It works at half resolution, mixes the frames themselves, so that detail is theirs,
+and is told by a survey of each place's surroundings what either camera shows there.
 """
 
 import torch

@@ -94,7 +94,7 @@ def summarise(matches: Mapping[str, Sequence[Match]]) -> dict[str, Any]:
     images = len(matches[BOTH])
     picks = np.random.default_rng(0).integers(0, images, (RESAMPLES, images))
     both = {score: _counts(matches[BOTH], score) for score in SCORES}
-    summary = {}
+    summary: dict[str, dict[str, Any]] = {}
     for method, of_method in matches.items():
         targets = sum(len(scores) for scores, _ in of_method)
         precision = average_precision((d for _, right in of_method for d in right), targets)
