@@ -111,7 +111,8 @@ def make_recipe(
         device: number of the GPU at hand.
 
     Raises:
-        UserError: TensorRT without a GPU, or compute capabilities that the flavour cannot name.
+        UserError: TensorRT without a GPU, compute capabilities that the flavour cannot name, or a
+            GPU at hand that it does not support, such as Hopper's (9.0) by TensorRT-RTX.
     """
     if workspace is not None and workspace < 1:
         raise UserError(f"--workspace is {workspace}, expected at least 1 MiB")
@@ -149,9 +150,19 @@ def capability_members(flavour: Flavour) -> dict[str, Any]:
 
 
 def _capabilities(flavour: Flavour, asked: Sequence[str], gpu: Gpu | None) -> tuple[str, ...]:
-    if gpu is not None and (not asked or not flavour.targets):
+    if gpu is not None and not flavour.targets:
         return (gpu.compute_capability,)
     known = list(capability_members(flavour))
+    if gpu is not None and not asked:
+        here = gpu.compute_capability
+        if here not in known and _version(here) < _version(known[-1]):
+            # The builder would write an engine for it all the same, and none that can be loaded.
+            raise UserError(
+                f"{flavour.name} {flavour.version} does not support {gpu.name} (compute capability "
+                f"{here}), only {', '.join(known)} and newer; build with --flavour tensorrt for "
+                "this GPU, or with --compute-capability for another"
+            )
+        return (here,)
     for capability in asked:
         if capability not in known:
             raise UserError(
@@ -160,4 +171,8 @@ def _capabilities(flavour: Flavour, asked: Sequence[str], gpu: Gpu | None) -> tu
             )
     if asked:
         return tuple(sorted(set(asked), key=known.index))
-    return tuple(c for c in known if tuple(map(int, c.split("."))) >= PORTABLE_FROM)
+    return tuple(c for c in known if _version(c) >= PORTABLE_FROM)
+
+
+def _version(capability: str) -> tuple[int, ...]:
+    return tuple(map(int, capability.split(".")))

@@ -271,6 +271,31 @@ def test_the_gpu_at_hand_is_the_target(model, monkeypatch):
     assert chosen == [(trt.ComputeCapability.CURRENT, 0), (trt.ComputeCapability.SM89, 0)]
 
 
+@pytest.mark.parametrize("capability", ["8.7", "9.0", "10.3"])
+def test_a_gpu_that_tensorrt_rtx_does_not_support(model, monkeypatch, capability):
+    """An engine for the current GPU is built on an H100, and then not loaded there."""
+    board = Gpu("A server's board", capability, "13.0")
+    monkeypatch.setattr(recipe, "find_gpu", lambda device: board)
+    artifact, rtx = read_artifact(model), load("tensorrt-rtx")
+    with pytest.raises(UserError) as error:
+        recipe_for(artifact)
+    assert str(error.value) == (
+        f"tensorrt-rtx {rtx.version} does not support A server's board (compute capability "
+        f"{capability}), only 7.5, 8.0, 8.6, 8.9, 12.0, 12.1 and newer; build with --flavour "
+        "tensorrt for this GPU, or with --compute-capability for another"
+    )
+    elsewhere = recipe_for(artifact, compute_capabilities=["8.9"])
+    assert elsewhere.compute_capabilities == ("8.9",)
+    tensorrt = replace(rtx, name="tensorrt", targets=False)
+    here = make_recipe(artifact, tensorrt, choose_profile("any"))
+    assert here.compute_capabilities == (capability,)
+
+
+def test_a_gpu_newer_than_tensorrt_rtx_can_name_is_supported(model, monkeypatch):
+    monkeypatch.setattr(recipe, "find_gpu", lambda device: Gpu("A newer board", "13.0", "14.0"))
+    assert recipe_for(read_artifact(model)).compute_capabilities == ("13.0",)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
