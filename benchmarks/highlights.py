@@ -16,7 +16,7 @@ def status(found: Mapping[str, Any]) -> str:
     models = found["models"]
     rows = {
         f"How fast is it on a CPU, at {SIZE}?": "<br>".join(map(_speed, models)),
-        "Does it run on a GPU?": gpu(found["gpu"]),
+        "Does it run on a GPU?": _gpu_briefly(found["gpu"]),
         "What is the licence of the weights?": "<br>".join(
             ["Apache-2.0, like the code.", *map(_data, models)]
         ),
@@ -26,26 +26,57 @@ def status(found: Mapping[str, Any]) -> str:
 
 
 def gpu(content: Mapping[str, Any]) -> str:
-    """What a `gpu.json` shows to have run, and what did not."""
-    facts = content["machine"]
-    problems = ", ".join(content["problems"])
-    if not facts["gpu"]:
+    """A list: what a `gpu.json` shows to have run, and what not."""
+    if not content["machine"]["gpu"]:
+        return _gpu_briefly(content)
+    tried = _at_size(content)
+    times = [_timed(r) for r in tried if "latency" in r]
+    compared = (content["fidelity"] or {"candidates": {}})["candidates"].values()
+    passed = sum(not candidate["problems"] for candidate in compared)
+    checks = content["device"].values()
+    problems = [r["candidate"] for r in tried if "not_run" in r] + [*content["problems"]]
+    lines = [
+        _on_which(content),
+        f"Passed {sum(c == 'passes' for c in checks)} of {len(checks)} checks of the CUDA layer.",
+        f"A frame of {SIZE}: {'; '.join(times) or 'not measured'}.",
+        f"Within tolerance: {passed} of {len(compared)}.",
+        _engines(content),
+        f"Did not run or pass: {'; '.join(problems) or 'nothing'}.",
+    ]
+    return "\n".join(f"- {line}" for line in lines if line)
+
+
+def _gpu_briefly(content: Mapping[str, Any]) -> str:
+    """In a cell of a table: what a `gpu.json` shows of the runtime, so without PyTorch."""
+    if not content["machine"]["gpu"]:
         tools = sorted({build["engine"] for build in content["builds"]})
         built = f" Engines were built without one, by {', '.join(tools)}." if tools else ""
         return f"**Nothing has been run on a GPU yet.**{built}"
-    said = [f"Run on {facts['gpu']['name']}, {facts['measured'][:10]}."]
-    timed = [r for r in (content["latency"] or {"results": []})["results"] if r["size"] == SIZE]
-    times = [
-        f"{r['candidate']} {_time(r['latency']['percentiles'][0])}" for r in timed if "latency" in r
-    ]
-    if times:
-        said.append(f"A frame of {SIZE}: {'; '.join(times)}.")
-    compared = (content["fidelity"] or {"candidates": {}})["candidates"].values()
-    if compared:
-        passed = sum(not candidate["problems"] for candidate in compared)
-        said.append(f"Within tolerance: {passed} of {len(compared)} engines.")
-    said.append(f"Did not run or pass: {problems}." if problems else "Everything ran and passed.")
-    return " ".join(said)
+    timed = [r for r in _at_size(content) if "latency" in r and "PyTorch" not in r["candidate"]]
+    times = f"A frame of {SIZE}: {'; '.join(map(_timed, timed))}." if timed else ""
+    return " ".join(filter(None, [_on_which(content), times, _engines(content)]))
+
+
+def _on_which(content: Mapping[str, Any]) -> str:
+    facts = content["machine"]
+    return f"Run on {facts['gpu']['name']}, {facts['measured'][:10]}."
+
+
+def _engines(content: Mapping[str, Any]) -> str:
+    ran = any("TensorRT" in r["candidate"] and "latency" in r for r in _results(content))
+    return "" if ran else "**No TensorRT engine has run on a GPU yet.**"
+
+
+def _results(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return (content["latency"] or {"results": []})["results"]
+
+
+def _at_size(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [r for r in _results(content) if r["size"] == SIZE]
+
+
+def _timed(result: Mapping[str, Any]) -> str:
+    return f"{result['candidate']}: {_time(result['latency']['percentiles'][0])}"
 
 
 def baselines(content: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ NOTHING = {
     "problems": {"Latency": "no driver"},
     "latency": None,
     "fidelity": None,
+    "device": {},
 }
 
 
@@ -19,6 +20,7 @@ def ran():
     return {
         **NOTHING,
         "machine": {**NOTHING["machine"], "gpu": {"name": "NVIDIA X"}},
+        "device": {"memory": "passes", "graph": "**fails**"},
         "latency": {
             "results": [
                 {"size": "480x640", "candidate": "A, FP32", "latency": quick},
@@ -38,11 +40,34 @@ def test_says_that_nothing_ran_where_there_was_no_gpu():
 
 
 def test_says_what_ran_on_a_gpu_and_what_did_not(ran):
-    assert highlights.gpu(ran) == (
-        "Run on NVIDIA X, 2026-11-23. A frame of 480x640: A, FP32 12.3 ms. "
-        "Within tolerance: 1 of 2 engines. Did not run or pass: Latency."
+    assert highlights.gpu(ran).splitlines() == [
+        "- Run on NVIDIA X, 2026-11-23.",
+        "- Passed 1 of 2 checks of the CUDA layer.",
+        "- A frame of 480x640: A, FP32: 12.3 ms.",
+        "- Within tolerance: 1 of 2.",
+        "- **No TensorRT engine has run on a GPU yet.**",
+        "- Did not run or pass: B, FP32; Latency.",
+    ]
+
+
+def test_says_that_everything_ran_on_a_gpu(ran):
+    quick = ran["latency"]["results"][0]
+    engine = {**quick, "candidate": "TensorRT, FP16"}
+    content = {**ran, "problems": {}, "latency": {"results": [quick, engine]}}
+    assert highlights.gpu(content).splitlines()[2:] == [
+        "- A frame of 480x640: A, FP32: 12.3 ms; TensorRT, FP16: 12.3 ms.",
+        "- Within tolerance: 1 of 2.",
+        "- Did not run or pass: nothing.",
+    ]
+
+
+def test_the_status_says_how_the_runtime_ran_on_a_gpu(ran):
+    """Not how PyTorch did: who reads the status wants to deploy."""
+    ran["latency"]["results"].append({**ran["latency"]["results"][0], "candidate": "PyTorch"})
+    assert highlights.status({"gpu": ran, "models": []}).splitlines()[3] == (
+        "| Does it run on a GPU? | Run on NVIDIA X, 2026-11-23. A frame of 480x640: A, FP32: "
+        "12.3 ms. **No TensorRT engine has run on a GPU yet.** |"
     )
-    assert highlights.gpu({**ran, "problems": {}}).endswith("Everything ran and passed.")
 
 
 def test_the_status_has_a_line_for_every_model():
