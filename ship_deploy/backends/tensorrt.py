@@ -1,7 +1,8 @@
 """TensorRT and TensorRT-RTX: engines on NVIDIA GPUs.
 
-The way through the GPU was run on a stand-in for the driver, and engines were built, but on a GPU
-nothing of this was run yet.
+No engine has run on a GPU yet. The CUDA layer below (memory, streams, graphs, arrays of torch)
+passes its checks on an H100, but TensorRT-RTX does not support that GPU, and TensorRT was not at
+hand. What is in this file was run on a stand-in for the driver.
 """
 
 import weakref
