@@ -101,8 +101,11 @@ class Optimiser(Section):
     iterations: PositiveInt = 100_000
     learning_rate: PositiveFloat = 1e-4  # the peak, after the warm-up
     warmup: NonNegativeInt = 0  # iterations
-    final: NonNegativeFloat = 0.01  # the last learning rate, as a share of the peak
-    clip: PositiveFloat = 1  # largest norm of all gradients together
+    schedule: Literal["cosine", "steps"] = "cosine"  # how the learning rate falls
+    final: NonNegativeFloat = 0.01  # the last learning rate of a cosine, as a share of the peak
+    milestones: list[PositiveInt] = [15_000, 25_000]  # iterations after which steps take place
+    factor: PositiveFloat = 0.75  # of the learning rate, at every step
+    clip: PositiveFloat | None = 1  # largest norm of all gradients together; null: any
     average: float = Field(0.999, ge=0, lt=1)  # decay of the weights' moving average
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # the last: GPUs only
 

@@ -76,7 +76,8 @@ class Fusion(LightningModule):
     @override
     def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
         # Lightning's own refuses a fused optimiser in mixed precision, BF16 included.
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
+        limit = self.config.optimiser.clip or math.inf
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
         self.log("gradient", norm)
 
     @override
@@ -117,9 +118,12 @@ def _describe(network: FusionNetwork) -> str:
 
 
 def learning_rate_share(step: int, settings: Optimiser) -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then half a cosine to `final`."""
+    """Share of the peak learning rate at a step: linear warm-up, then the schedule."""
     if step < settings.warmup:
         return (step + 1) / settings.warmup
+    if settings.schedule == "steps":
+        passed = sum(step >= milestone for milestone in settings.milestones)
+        return float(settings.factor**passed)
     progress = (step - settings.warmup) / max(settings.iterations - settings.warmup, 1)
     return settings.final + (1 - settings.final) * (1 + math.cos(math.pi * min(progress, 1))) / 2
 

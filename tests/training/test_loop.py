@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ship_deploy.errors import UserError
 from training.checkpoints import load_network, training_configs
-from training.config import Optimiser
+from training.config import Optimiser, load_config
 from training.loop import Fusion, learning_rate_share, train
 from training.saliency import mask
 
@@ -159,6 +159,17 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
     assert share[60] == pytest.approx(0.55)
     assert share[110] == share[111] == pytest.approx(0.1)
     assert share[10:111] == sorted(share[10:111], reverse=True)
+
+
+def test_the_published_schedule_takes_a_quarter_off_at_every_milestone():
+    published = load_config(
+        Path("configs/published.yaml"), ["data.folders=[{path: anywhere}]"]
+    ).optimiser
+    at = {
+        step: learning_rate_share(step, published) for step in (0, 14_999, 15_000, 25_000, 99_999)
+    }
+    assert at == {0: 1, 14_999: 1, 15_000: 0.75, 25_000: 0.75**2, 99_999: 0.75**2}
+    assert published.clip is None and published.average == 0
 
 
 def test_a_run_is_never_overwritten_by_mistake(recipe):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from training import losses
+from training import losses, structure
 from training.config import Loss
 
 
@@ -145,3 +145,69 @@ def test_values_outside_the_range_are_pulled_back(value, source, sign):
     )
     sum(terms.values()).backward()
     assert (fused.grad * sign > 0).all()
+
+
+def texture(contrast: float, seed: int = 0) -> torch.Tensor:
+    """64x64 about mid-grey, with structure at several scales."""
+    noise = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(seed))
+    parts = [noise - 0.5]
+    for _ in range(3):
+        coarser = torch.nn.functional.avg_pool2d(noise, 2)
+        noise = torch.nn.functional.interpolate(coarser, size=(64, 64), mode="bilinear")
+        parts.append(noise - 0.5)
+    return 0.5 + contrast * sum(parts)
+
+
+def test_structure_is_that_of_the_source_that_shows_something():
+    shown, flat_frame = texture(0.3), torch.full((1, 1, 64, 64), 1.0)  # glare
+    assert structure.dissimilarity(shown, flat_frame, shown).item() == pytest.approx(0, abs=1e-4)
+    assert structure.dissimilarity(shown, shown, flat_frame).item() == pytest.approx(0, abs=1e-4)
+    assert structure.dissimilarity(flat_frame, flat_frame, shown) > 0.8
+    assert structure.dissimilarity((shown + flat_frame) / 2, flat_frame, shown) > 0.1
+
+
+def test_structure_does_not_see_brightness():
+    shown = texture(0.2)
+    assert structure.dissimilarity(shown - 0.2, shown, shown).item() == pytest.approx(0, abs=1e-4)
+
+
+def test_opposite_polarities_may_be_either_and_never_cancel():
+    dark, warm = texture(0.3), 1 - texture(0.3)
+    mean = (dark + warm) / 2
+    assert structure.dissimilarity(dark, dark, warm).item() == pytest.approx(0, abs=1e-3)
+    assert structure.dissimilarity(mean, dark, warm) > 0.8
+    # The other polarity costs no more than the preference for the visible frame's.
+    assert structure.dissimilarity(warm, dark, warm).item() == pytest.approx(0, abs=1e-3)
+
+
+def test_agreeing_structures_keep_the_stronger_contrast():
+    weak, strong = texture(0.2), texture(0.3)
+    assert structure.dissimilarity(strong, weak, strong).item() == pytest.approx(0, abs=1e-3)
+    assert structure.dissimilarity(weak, weak, strong) > 0.05
+
+
+def test_means_stay_between_those_of_the_sources():
+    visible, infrared = (torch.full((1, 1, 32, 32), value) for value in (0.2, 0.6))
+    for inside in (0.2, 0.4, 0.6):
+        fused = torch.full((1, 1, 32, 32), inside)
+        assert losses.beyond(fused, visible, infrared) == 0
+    fused = torch.full((1, 1, 32, 32), 0.9)
+    assert losses.beyond(fused, visible, infrared).item() == pytest.approx(0.3, abs=1e-5)
+
+
+def test_tone_is_the_visible_frames_where_it_is_exposed():
+    fused = torch.full((1, 1, 32, 32), 0.5)
+    for level, exposed in ((0.0, 0), (0.1, 0.5), (0.3, 1), (0.7, 1), (1.0, 0)):
+        visible = torch.full((1, 1, 32, 32), level)
+        wanted = exposed * abs(0.5 - level)
+        assert losses.tone(fused, visible).item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_clamping_hides_what_is_outside_from_every_term():
+    fused = torch.full((1, 1, 32, 32), 1.5, requires_grad=True)
+    white = torch.ones(1, 1, 32, 32)
+    weights = {"mask": 0, "gradient": 0, "intensity": 1, "excess": 1}
+    free = losses.fusion_losses(fused, white, white, white, Loss(**weights))
+    assert free["intensity"].item() == pytest.approx(0.5)
+    clamped = losses.fusion_losses(fused, white, white, white, Loss(**weights, clamp=True))
+    assert clamped["intensity"] == clamped["excess"] == 0
