@@ -35,7 +35,7 @@ lint: install
 
 # The documentation, in build/site.
 docs: install
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: install
 	$(BIN)/python -m benchmarks latency -o build/benchmarks
