@@ -123,7 +123,9 @@ def test_empty_and_cut_files_are_unreadable(folder):
     whole = (folder / "visible" / "a.png").read_bytes()
     (folder / "visible" / "a.png").write_bytes(b"")
     (folder / "visible" / "b.png").write_bytes(whole[:40])
-    with pytest.raises(UserError, match=r"a\.png: the file is empty.*b\.png: the image is truncated"):
+    with pytest.raises(
+        UserError, match=r"a\.png: the file is empty.*b\.png: the image is truncated"
+    ):
         read(folder)
 
 
