@@ -1,9 +1,14 @@
 """A compact network in SHIP's spirit, for camera rate on a processor.
 
-As in SHIP, both modalities interact in high orders: in each, the fused features are multiplied by
-infrared ones. It works at half resolution, mixes the frames themselves, so that detail is theirs,
-and is told by a survey of each place's surroundings what either camera shows there.
+Both frames are taken apart into bands of detail, each half as fine as the one before, as in a
+Laplacian pyramid (Burt and Adelson, 1983), and the bands are added up again with weights of their
+own for each place. These begin at what such a pyramid does, the band with more contrast, and the
+network says how they differ: from statistics of blocks, read from the coarsest to the finest, and
+at half resolution from SHIP's high-order interaction, in which features are multiplied by infrared
+ones. So detail is always that of the frames, and a weight below zero turns a polarity.
 """
+
+from itertools import pairwise
 
 import torch
 from pydantic import PositiveInt
@@ -12,24 +17,25 @@ from torch.nn import functional as F
 
 from training.architecture import Architecture, FusionNetwork
 
-FINEST = 4  # pixels, side of the finest blocks that are surveyed; each coarser one has twice that
+FINE = 2  # bands whose weights come from half resolution; those of coarser ones from blocks
+LEAD = 1.5  # of the band with more contrast: from (0.5, 0.5) to (1.25, -0.25) where it is alone
 STABLE = 1e-5  # variance, on [0, 1]: 0.8 grey levels of contrast
 
 
 class Compact(FusionNetwork):
-    """Luminance and infrared to fused luminance, share * visible + (1 - share) * infrared + offset.
+    """Visible luminance and infrared to fused luminance, by weights for each band and place.
 
     Args:
         channels: features of either modality, at half resolution.
         orders: products of features.
-        survey: channels of the survey at blocks of 4, 8, ... pixels.
-        context: channels in which the survey tells what it found.
+        survey: channels at blocks of 4, 8, 16, ... pixels.
+        context: channels in which the survey tells half resolution what it found.
     """
 
     def __init__(
         self,
         channels: PositiveInt = 16,
-        orders: PositiveInt = 3,
+        orders: PositiveInt = 2,
         survey: tuple[PositiveInt, ...] = (16, 24, 24, 24),
         context: PositiveInt = 8,
     ) -> None:
@@ -40,76 +46,113 @@ class Compact(FusionNetwork):
             "survey": list(survey),
             "context": context,
         }
-        self.block = FINEST << (len(survey) - 1)
-        self.survey = Survey(survey, context)
-        self.lift = conv(8 + context, 2 * channels)
+        coarser = (*survey[1:], 0)
+        self.join = nn.ModuleList(conv(6 + c, own) for own, c in zip(survey, coarser, strict=True))
+        self.refine = nn.ModuleList(conv(own, own) for own in survey)
+        self.weigh = nn.ModuleList(nn.Conv2d(own, 2, 1) for own in survey)
+        self.tell = nn.Conv2d(survey[0], context, 1)
+        self.lift = conv(2 * 4 + context + 2 * FINE, 2 * channels)
         self.refine_infrared = nn.ModuleList(conv(channels, channels) for _ in range(orders))
         self.refine_fused = nn.ModuleList(conv(channels, channels) for _ in range(orders))
-        self.output = conv(2 * channels, 8)
-        assert self.output.bias is not None
-        with torch.no_grad():  # begins near the mean of both frames
-            self.output.weight *= 0.1
-            self.output.bias.copy_(torch.tensor([0.5] * 4 + [0.0] * 4))
+        self.output = conv(2 * channels, 2 + 2 * 4)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+                assert part.bias is not None
+                nn.init.zeros_(part.bias)
+        with torch.no_grad():
+            for weights in (self.output, *self.weigh):
+                weights.get_parameter("weight").mul_(0.1)
+            for factors in self.refine_infrared:  # the fused features are multiplied by: about 1
+                factors.get_parameter("weight").mul_(0.5)
+                factors.get_parameter("bias").fill_(1)
 
     def forward(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
         height, width = visible.shape[2:]
-        whole = 0, -width % self.block, 0, -height % self.block  # blocks, at the right and below
-        visible, infrared = (F.pad(x, whole, mode="replicate") for x in (visible, infrared))
-        both = torch.cat([visible, infrared], dim=1)  # (N, 2, H, W)
-        context = self.survey(visible, infrared)  # (N, context, H/2, W/2)
-        features = torch.cat([F.pixel_unshuffle(both, 2), context], dim=1)
-        f, r = F.relu(self.lift(features)).chunk(2, dim=1)  # (N, channels, H/2, W/2)
+        block = 4 << (len(self.join) - 1)
+        whole = 0, -width % block, 0, -height % block  # blocks, at the right and below
+        both = F.pad(torch.cat([visible, infrared], dim=1), whole, mode="replicate")
+        smaller = [both]  # (N, 2, H, W), (N, 2, H/2, W/2), ...
+        for _ in range(FINE + len(self.join) - 1):
+            smaller.append(F.avg_pool2d(smaller[-1], 2))
+        bands = [a - enlarged(b) for a, b in pairwise(smaller)]
+        fused, x = self._coarse(both, smaller, bands)
+        raw = self._fine(both, bands, fused, x)[..., :height, :width]
+        return raw.clamp(0, 1), raw
+
+    def _coarse(
+        self, both: Tensor, smaller: list[Tensor], bands: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The picture fused down to blocks of 4, and their features; (N, ., H/4, W/4)."""
+        v, i = both.chunk(2, dim=1)
+        means = [F.avg_pool2d(torch.cat([both, both**2, v * i], dim=1), 4)]
+        for _ in self.join[1:]:
+            means.append(F.avg_pool2d(means[-1], 2))
+        last = len(self.join) - 1
+        x, fused = both, both
+        for k in range(last, -1, -1):
+            found = statistics(means[k])
+            x = F.relu(self.join[k](found if k == last else torch.cat([found, enlarged(x)], dim=1)))
+            x = x + F.relu(self.refine[k](x))
+            more = self.weigh[k](x)
+            if k == last:  # no band: the brightness of the largest blocks
+                v, i = smaller[-1].chunk(2, dim=1)
+                share, offset = more.chunk(2, dim=1)
+                fused = i + (0.6 + share) * (v - i) + 0.2 * offset
+            else:
+                band = bands[k + FINE]
+                fused = enlarged(fused) + mixed(band, leading(contrast(band**2)) + more)
+        return fused, x
+
+    def _fine(self, both: Tensor, bands: list[Tensor], fused: Tensor, x: Tensor) -> Tensor:
+        """The whole picture (N, 1, H, W), from that of blocks of 4 and the features of these."""
+        finest = contrast(F.avg_pool2d(bands[0] ** 2, 2))
+        finer = contrast(bands[1] ** 2)  # both (N, 2, H/2, W/2)
+        seen = [F.pixel_unshuffle(both, 2), enlarged(self.tell(x)), 8 * finest, 8 * finer]
+        f, r = F.relu(self.lift(torch.cat(seen, dim=1))).chunk(2, dim=1)
         first = f
         for refine_infrared, refine_fused in zip(
             self.refine_infrared, self.refine_fused, strict=True
         ):
             r = F.relu(refine_infrared(r))
             f = refine_fused(f) * r
-        share, offset = self.output(torch.cat([f, first], dim=1)).chunk(2, dim=1)
-        share, offset = F.pixel_shuffle(share, 2), F.pixel_shuffle(offset, 2)  # (N, 1, H, W)
-        raw = infrared + share * (visible - infrared) + offset
-        raw = raw[..., :height, :width]
-        return raw.clamp(0, 1), raw
-
-
-class Survey(nn.Module):
-    """Statistics of both frames in blocks of several sizes, read from the coarsest to the finest.
-
-    Of each block: both means and deviations, their correlation, and which deviation is larger. So
-    it is known which camera shows more of an object, and whether they show it in opposite polarity.
-    """
-
-    def __init__(self, channels: tuple[int, ...], context: int) -> None:
-        super().__init__()
-        coarser = (*channels[1:], 0)
-        self.join = nn.ModuleList(
-            conv(6 + c, own) for own, c in zip(channels, coarser, strict=True)
-        )
-        self.refine = nn.ModuleList(conv(own, own) for own in channels)
-        self.output = nn.Conv2d(channels[0], context, 1)
-
-    def forward(self, visible: Tensor, infrared: Tensor) -> Tensor:
-        """From (N, 1, H, W), multiples of the largest block, to (N, context, H/2, W/2)."""
-        products = [visible, infrared, visible**2, infrared**2, visible * infrared]
-        means = [F.avg_pool2d(torch.cat(products, dim=1), FINEST)]
-        for _ in self.join[1:]:
-            means.append(F.avg_pool2d(means[-1], 2))
-        x: Tensor | None = None
-        for mean, join, refine in reversed(list(zip(means, self.join, self.refine, strict=True))):
-            found = statistics(mean)
-            x = F.relu(join(found if x is None else torch.cat([found, enlarged(x)], dim=1)))
-            x = x + F.relu(refine(x))
-        assert x is not None
-        return enlarged(self.output(x))
+        more = self.output(torch.cat([f, first], dim=1))
+        fused = enlarged(fused) + mixed(bands[1], leading(finer) + more[:, :2])
+        weights = leading(finest).repeat_interleave(4, dim=1) + more[:, 2:]  # V four times, I four
+        return enlarged(fused) + mixed(bands[0], F.pixel_shuffle(weights, 2))
 
 
 def statistics(means: Tensor) -> Tensor:
-    """Of blocks, (N, 5, h, w) means of V, I, V^2, I^2 and V I, to (N, 6, h, w), all around 1."""
+    """Of blocks, (N, 5, h, w) means of V, I, V^2, I^2 and V I, to (N, 6, h, w), all around 1.
+
+    Both means and deviations, their correlation, and by how much either deviation is larger.
+    """
     v, i, vv, ii, vi = means.chunk(5, dim=1)
     dv = ((vv - v * v).clamp_min(0) + STABLE).sqrt()
     di = ((ii - i * i).clamp_min(0) + STABLE).sqrt()
     alike = (vi - v * i) / (dv * di)
     return torch.cat([v, i, 4 * dv, 4 * di, alike, (dv - di) / (dv + di)], dim=1)
+
+
+def contrast(squares: Tensor) -> Tensor:
+    """Root mean square over 3x3."""
+    mean = F.avg_pool2d(squares, 3, stride=1, padding=1, count_include_pad=False)
+    return (mean + STABLE).sqrt()
+
+
+def leading(contrasts: Tensor) -> Tensor:
+    """Weights (N, 2, h, w) of both frames' bands by their contrasts, more for the stronger."""
+    v, i = contrasts.chunk(2, dim=1)
+    lead = LEAD / 2 * (v - i) / (v + i)
+    return torch.cat([0.5 + lead, 0.5 - lead], dim=1)
+
+
+def mixed(band: Tensor, weights: Tensor) -> Tensor:
+    """Both frames' band, added with its weights: (N, 2, h, w) each, to (N, 1, h, w)."""
+    return (band * weights).sum(dim=1, keepdim=True)
 
 
 def enlarged(x: Tensor) -> Tensor:
