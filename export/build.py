@@ -23,7 +23,7 @@ from training.architecture import FusionNetwork
 from training.colour import fuse_frames
 
 OPSET = 20
-TRACED_SIZE = (48, 80)  # height, width; only traced, any size works
+TRACED_SIZE = (65, 97)  # height, width; only traced, any size works; no multiples of a block
 COLOUR = "BGR, 8 bits, BT.601 luminance, full range"
 
 

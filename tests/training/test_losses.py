@@ -167,17 +167,33 @@ def test_structure_is_that_of_the_source_that_shows_something():
 
 
 def test_structure_does_not_see_brightness():
-    shown = texture(0.2)
-    assert structure.dissimilarity(shown - 0.2, shown, shown).item() == pytest.approx(0, abs=1e-4)
+    shown, other = texture(0.2), texture(0.3, seed=1)
+    here, there = (structure.dissimilarity(fused, shown, other) for fused in (shown, shown - 0.2))
+    assert there.item() == pytest.approx(here.item(), abs=1e-3)
 
 
 def test_opposite_polarities_may_be_either_and_never_cancel():
-    dark, warm = texture(0.3), 1 - texture(0.3)
-    mean = (dark + warm) / 2
-    assert structure.dissimilarity(dark, dark, warm).item() == pytest.approx(0, abs=1e-3)
-    assert structure.dissimilarity(mean, dark, warm) > 0.8
-    # The other polarity costs no more than the preference for the visible frame's.
-    assert structure.dissimilarity(warm, dark, warm).item() == pytest.approx(0, abs=1e-3)
+    dark = texture(0.3)
+    warm = 1 - dark
+
+    def close(fused: torch.Tensor, finest: bool) -> float:
+        return structure.closeness(torch.cat([fused, dark, warm], dim=1), finest)[0].mean().item()
+
+    for fused in (dark, warm):
+        assert close(fused, finest=False) == pytest.approx(1, abs=1e-3)
+    assert close((dark + warm) / 2, finest=False) < 0.2
+    # Of lettering and branches the visible frame's sign is kept.
+    assert close(dark, finest=True) == pytest.approx(1, abs=0.01)
+    assert close(warm, finest=True) < -0.9
+
+
+def test_unrelated_structures_are_both_there():
+    visible, infrared = texture(0.2), texture(0.2, seed=1)
+    both = visible + infrared - 0.5
+    here = structure.dissimilarity(both, visible, infrared)
+    assert here < 0.1
+    for alone in (visible, infrared, (visible + infrared) / 2):
+        assert structure.dissimilarity(alone, visible, infrared) > 1.5 * here
 
 
 def test_agreeing_structures_keep_the_stronger_contrast():

@@ -73,8 +73,9 @@ class Compact(FusionNetwork):
     def forward(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
         height, width = visible.shape[2:]
         block = 4 << (len(self.join) - 1)
-        whole = 0, -width % block, 0, -height % block  # blocks, at the right and below
-        both = F.pad(torch.cat([visible, infrared], dim=1), whole, mode="replicate")
+        right, below = ((side + block - 1) // block * block - side for side in (width, height))
+        both = torch.cat([visible, infrared], dim=1)
+        both = F.pad(both, (0, right, 0, below), mode="replicate")  # to whole blocks
         smaller = [both]  # (N, 2, H, W), (N, 2, H/2, W/2), ...
         for _ in range(FINE + len(self.join) - 1):
             smaller.append(F.avg_pool2d(smaller[-1], 2))
