@@ -36,9 +36,10 @@ def test_grey_in_grey_out(fuser, frames):
 
 
 @needs_bundled_model
-def test_a_batch_is_its_frames_to_the_bit():
-    """On the whole network: it rounds differently in a batch, which a small one does not show."""
-    fuser = Fuser(device="cpu")
+@pytest.mark.parametrize("name", ["ship-s", "ship"])
+def test_a_batch_is_its_frames_to_the_bit(name):
+    """On whole networks: they round differently in a batch, which a small one does not show."""
+    fuser = Fuser(name, device="cpu")
     pairs = [render(seed, 144, 192) for seed in range(3)]
     visible, infrared = (np.stack(side) for side in zip(*pairs, strict=True))
 

@@ -86,7 +86,8 @@ def test_a_build_with_what_is_not_installed(model, tmp_path):
 @needs_tensorrt_rtx
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_build_leaves_nothing(tmp_path, number):
-    process = start("build", find_model(), "-o", tmp_path / "ship.engine", *RTX, env=WITHOUT_GPU)
+    output = tmp_path / "ship.engine"
+    process = start("build", find_model("ship"), "-o", output, *RTX, env=WITHOUT_GPU)
     while "for frames of" not in process.stderr.readline():
         assert process.poll() is None
     time.sleep(1)  # into the build, which takes several

@@ -24,7 +24,8 @@ def test_the_table_is_not_cut_at_80_columns():
 def test_json_holds_everything():
     entries = json.loads(ship_deploy("models", "--json").stdout)
     assert [entry["name"] for entry in entries] == list(CATALOGUE)
-    assert entries[0]["quality"]["means"] == next(iter(CATALOGUE.values())).quality.means
+    named = {entry["name"]: entry for entry in entries}
+    assert named["ship"]["quality"]["means"] == CATALOGUE["ship"].quality.means
 
 
 def test_info_by_name():

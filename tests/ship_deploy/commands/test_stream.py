@@ -106,7 +106,7 @@ def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model
     output = tmp_path / "fused.avi"
     size = (400, 512) if slow else (64, 96)
     visible, infrared = np.full((*size, 3), 90, np.uint8), np.full(size, 160, np.uint8)
-    network = find_model() if slow else model
+    network = find_model("ship") if slow else model
     with MjpegServer(visible) as v, MjpegServer(infrared) as i:
         options = ("-o", output, "--model", network, "--device", "cpu", "--threads", 1)
         process = start(v.address, i.address, *options)

@@ -144,14 +144,14 @@ def test_the_bundled_model_has_no_node_that_tensorrt_rtx_lacks():
     real = load("tensorrt-rtx")
     network = trt.Builder(real.logger).create_network(0)
     parser = trt.OnnxParser(network, real.logger)
-    supported = parser.supports_model_v2(find_model().read_bytes())
+    supported = parser.supports_model_v2(find_model("ship").read_bytes())
     lacking = [parser.get_subgraph_nodes(i) for i in range(parser.num_subgraphs)]
     assert supported, [parser.get_error(i).desc() for i in range(parser.num_errors)]
     assert len(lacking) == 1  # the whole graph
 
 
 def test_the_bundled_model_builds_for_any_size():
-    artifact = read_artifact(find_model())
+    artifact = read_artifact(find_model("ship"))
     built = build_engine(artifact, recipe_for(artifact))
     assert len(built.engine) > len(artifact.content)
 

@@ -45,7 +45,8 @@ def test_a_model_that_was_not_measured_has_no_figures(tmp_path):
 
 def test_names_and_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert find_model() == find_model("ship") == CATALOGUE["ship"].path
+    assert find_model() == find_model("ship-s") == CATALOGUE["ship-s"].path
+    assert find_model("ship") == CATALOGUE["ship"].path
     assert find_model("other.onnx") == Path("other.onnx")
     assert find_model("folder/ship") == Path("folder/ship")
     assert find_model(Path("ship")) == Path("ship")
