@@ -124,5 +124,6 @@ def flavour(name: str) -> Flavour:
         Runtime=Runtime,
         ExecutionContextAllocationStrategy=Strategy,
         CudaGraphStrategy=GraphStrategy,
+        ComputeCapability=SimpleNamespace(SM86=86),
     )
     return Flavour(name, trt, Logger(), targets=name == "tensorrt-rtx")
