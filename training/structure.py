@@ -9,7 +9,7 @@ The wanted patch of a place, apart from its mean, is a mixture a V + b I of the 
   bonus for the stronger one, so that one object has one polarity, and a small one for the visible
   frame's. A source with less than 0.3 of the other's contrast is left out;
 - at the finest scale, where lettering and branches are, the infrared is turned instead, V - I,
-  unless either source has less than 0.4 of the other's contrast.
+  unless either source has less than 0.7 of the other's contrast.
 
 Closeness is the contrast and structure part of SSIM (Wang et al., 2004) to that patch. The idea of
 a wanted patch is MEF-SSIM's (Ma et al., TIP 2015), but for the choice of a polarity. It is taken in
@@ -25,7 +25,7 @@ WINDOW, SIGMA = 7, 1.5  # pixels, at every scale
 WEIGHTS = (2, 2, 2, 2, 1)  # of the scales 1, 1/2, ... 1/16
 STABLE = 3e-4  # variance, on [0, 1]: contrasts below its root hardly count
 OPPOSED = -0.25  # correlation below which the sources oppose each other
-WEAK, WEAK_FINEST = 0.3, 0.4  # share of the other's contrast below which a source is left out
+WEAK, WEAK_FINEST = 0.3, 0.7  # share of the other's contrast below which a source is left out
 FIRMNESS = 1.0  # bonus for the stronger source, times their relative difference
 PREFERENCE = 0.1  # bonus for the visible frame
 FLOOR, MOST = 0.02, 4.0  # a place counts by its contrast plus FLOOR, at most MOST times the mean
