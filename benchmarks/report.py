@@ -28,6 +28,7 @@ TABLES: dict[str, Table] = {
     "flicker": flicker.tabulate,
     "gpu": gpu.tabulate,
     "latency": latency.tabulate,
+    "latency-ship-s": latency.tabulate,
     "layers": layers.tabulate,
     "misalignment": misalignment.tabulate,
     "narrowing": narrowing.tabulate,
