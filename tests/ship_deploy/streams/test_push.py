@@ -26,7 +26,7 @@ def result(number: int, height: int = HEIGHT, width: int = WIDTH) -> Result:
 
 
 def wait_for(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60  # a limit for a machine that is busy
     while not condition():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.005)
