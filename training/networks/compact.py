@@ -6,9 +6,13 @@ own for each place. These begin at what such a pyramid does, the band with more 
 network says how they differ: from statistics of blocks, read from the coarsest to the finest, and
 at half resolution from SHIP's high-order interaction, in which features are multiplied by infrared
 ones. So detail is always that of the frames, and a weight below zero turns a polarity.
+
+Full resolution is written as the four pixels of each block of 2, as channels at half resolution: an
+engine's convolutions are far quicker than its pooling, resizing and shuffling of large planes.
 """
 
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from pydantic import PositiveInt
@@ -17,7 +21,7 @@ from torch.nn import functional as F
 
 from training.architecture import Architecture, FusionNetwork
 
-FINE = 2  # bands whose weights come from half resolution; those of coarser ones from blocks
+FINE = 2  # bands whose weights come from the interaction; those of coarser ones from blocks
 LEAD = 1.5  # of the band with more contrast: from (0.5, 0.5) to (1.25, -0.25) where it is alone
 STABLE = 1e-5  # variance, on [0, 1]: 0.8 grey levels of contrast
 
@@ -26,10 +30,12 @@ class Compact(FusionNetwork):
     """Visible luminance and infrared to fused luminance, by weights for each band and place.
 
     Args:
-        channels: features of either modality, at half resolution.
+        channels: features of either modality in the interaction.
         orders: products of features.
-        survey: channels at blocks of 4, 8, 16, ... pixels.
-        context: channels in which the survey tells half resolution what it found.
+        survey: channels at blocks of 4, 8, 16, ... pixels; multiples of 4 are quickest.
+        context: channels in which the survey tells the interaction what it found.
+        block: pixels a side that the interaction sees as one, 2 or 4; the finest band is then
+            weighed pixel by pixel or in blocks of 2.
     """
 
     def __init__(
@@ -37,7 +43,8 @@ class Compact(FusionNetwork):
         channels: PositiveInt = 16,
         orders: PositiveInt = 2,
         survey: tuple[PositiveInt, ...] = (16, 24, 24, 24),
-        context: PositiveInt = 8,
+        context: PositiveInt = 4,
+        block: Literal[2, 4] = 2,
     ) -> None:
         super().__init__()
         self.config = {
@@ -45,16 +52,21 @@ class Compact(FusionNetwork):
             "orders": orders,
             "survey": list(survey),
             "context": context,
+            "block": block,
         }
-        coarser = (*survey[1:], 0)
-        self.join = nn.ModuleList(conv(6 + c, own) for own, c in zip(survey, coarser, strict=True))
+        self.block = block
+        inputs = [6 + 2 + coarser for coarser in survey[1:]] + [6]
+        self.join = nn.ModuleList(conv(n, own) for n, own in zip(inputs, survey, strict=True))
         self.refine = nn.ModuleList(conv(own, own) for own in survey)
         self.weigh = nn.ModuleList(nn.Conv2d(own, 2, 1) for own in survey)
         self.tell = nn.Conv2d(survey[0], context, 1)
-        self.lift = conv(2 * 4 + context + 2 * FINE, 2 * channels)
+        seen = 2 * 4 + 2 * FINE + context
+        self.lift_infrared, self.lift_fused = conv(seen, channels), conv(seen, channels)
         self.refine_infrared = nn.ModuleList(conv(channels, channels) for _ in range(orders))
         self.refine_fused = nn.ModuleList(conv(channels, channels) for _ in range(orders))
-        self.output = conv(2 * channels, 2 + 2 * 4)
+        self.output = conv(2 * channels, 2 + 2 * 4 if block == 2 else 4 * (2 + 2))
+        for name, kernel in _kernels().items():
+            self.register_buffer(name, kernel, persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -76,44 +88,59 @@ class Compact(FusionNetwork):
         right, below = ((side + block - 1) // block * block - side for side in (width, height))
         both = torch.cat([visible, infrared], dim=1)
         both = F.pad(both, (0, right, 0, below), mode="replicate")  # to whole blocks
-        smaller = [both]  # (N, 2, H, W), (N, 2, H/2, W/2), ...
-        for _ in range(FINE + len(self.join) - 1):
+        pixels = F.conv2d(both, self.apart, stride=2)  # (N, 8, H/2, W/2): V four times, I four
+        smaller = [F.conv2d(pixels, self.together)]  # (N, 2, H/2, W/2), (N, 2, H/4, W/4), ...
+        for _ in range(FINE + len(self.join) - 2):
             smaller.append(F.avg_pool2d(smaller[-1], 2))
+        finest = pixels - self._enlarged_apart(smaller[0])  # (N, 8, H/2, W/2)
         bands = [a - enlarged(b) for a, b in pairwise(smaller)]
-        fused, x = self._coarse(both, smaller, bands)
-        raw = self._fine(both, bands, fused, x)[..., :height, :width]
+        fused, x = self._coarse(pixels, smaller, bands)
+        raw = self._fine(smaller[0], pixels, finest, bands[0], fused, x)[..., :height, :width]
         return raw.clamp(0, 1), raw
 
     def _coarse(
-        self, both: Tensor, smaller: list[Tensor], bands: list[Tensor]
+        self, pixels: Tensor, smaller: list[Tensor], bands: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The picture fused down to blocks of 4, and their features; (N, ., H/4, W/4)."""
-        v, i = both.chunk(2, dim=1)
-        means = [F.avg_pool2d(torch.cat([both, both**2, v * i], dim=1), 4)]
+        v, i = pixels.chunk(2, dim=1)
+        products = torch.cat([pixels, pixels * pixels, v * i], dim=1)
+        means = [F.conv2d(products, self.mean, stride=2)]
         for _ in self.join[1:]:
             means.append(F.avg_pool2d(means[-1], 2))
         last = len(self.join) - 1
-        x, fused = both, both
-        for k in range(last, -1, -1):
-            found = statistics(means[k])
-            x = F.relu(self.join[k](found if k == last else torch.cat([found, enlarged(x)], dim=1)))
+        v, i = smaller[-1].chunk(2, dim=1)
+        x = F.relu(self.join[last](statistics(means[last])))
+        x = x + F.relu(self.refine[last](x))
+        share, offset = self.weigh[last](x).chunk(2, dim=1)
+        fused = i + (0.6 + share) * (v - i) + 0.2 * offset  # brightness of the largest blocks
+        for k in range(last - 1, -1, -1):
+            band = bands[k + FINE - 1]
+            seen = contrast(band**2)
+            x = torch.cat([statistics(means[k]), 8 * seen, enlarged(x)], dim=1)
+            x = F.relu(self.join[k](x))
             x = x + F.relu(self.refine[k](x))
-            more = self.weigh[k](x)
-            if k == last:  # no band: the brightness of the largest blocks
-                v, i = smaller[-1].chunk(2, dim=1)
-                share, offset = more.chunk(2, dim=1)
-                fused = i + (0.6 + share) * (v - i) + 0.2 * offset
-            else:
-                band = bands[k + FINE]
-                fused = enlarged(fused) + mixed(band, leading(contrast(band**2)) + more)
+            fused = enlarged(fused) + mixed(band, leading(seen) + self.weigh[k](x))
         return fused, x
 
-    def _fine(self, both: Tensor, bands: list[Tensor], fused: Tensor, x: Tensor) -> Tensor:
+    def _fine(
+        self,
+        half: Tensor,
+        pixels: Tensor,
+        finest: Tensor,
+        finer: Tensor,
+        fused: Tensor,
+        x: Tensor,
+    ) -> Tensor:
         """The whole picture (N, 1, H, W), from that of blocks of 4 and the features of these."""
-        finest = contrast(F.avg_pool2d(bands[0] ** 2, 2))
-        finer = contrast(bands[1] ** 2)  # both (N, 2, H/2, W/2)
-        seen = [F.pixel_unshuffle(both, 2), enlarged(self.tell(x)), 8 * finest, 8 * finer]
-        f, r = F.relu(self.lift(torch.cat(seen, dim=1))).chunk(2, dim=1)
+        squares = torch.cat([finest * finest, finer * finer], dim=1)  # (N, 10, H/2, W/2)
+        contrasts = (F.conv2d(border(squares), self.around) + STABLE).sqrt()  # (N, 4, H/2, W/2)
+        told = self.tell(x)
+        if self.block == 2:
+            seen = [pixels, enlarged(told), 8 * contrasts]
+        else:
+            seen = [F.pixel_unshuffle(half, 2), told, F.avg_pool2d(8 * contrasts, 2)]
+        together = torch.cat(seen, dim=1)
+        f, r = F.relu(self.lift_fused(together)), F.relu(self.lift_infrared(together))
         first = f
         for refine_infrared, refine_fused in zip(
             self.refine_infrared, self.refine_fused, strict=True
@@ -121,9 +148,45 @@ class Compact(FusionNetwork):
             r = F.relu(refine_infrared(r))
             f = refine_fused(f) * r
         more = self.output(torch.cat([f, first], dim=1))
-        fused = enlarged(fused) + mixed(bands[1], leading(finer) + more[:, :2])
-        weights = leading(finest).repeat_interleave(4, dim=1) + more[:, 2:]  # V four times, I four
-        return enlarged(fused) + mixed(bands[0], F.pixel_shuffle(weights, 2))
+        weights = leading(contrasts[:, :2])
+        if self.block == 2:
+            weights = weights.repeat_interleave(4, dim=1) + more[:, 2:]
+        else:
+            more = F.pixel_shuffle(more, 2)
+            weights = (weights + more[:, 2:]).repeat_interleave(4, dim=1)
+        fused = enlarged(fused) + mixed(finer, leading(contrasts[:, 2:]) + more[:, :2])
+        v, i = (finest * weights).chunk(2, dim=1)
+        return F.pixel_shuffle(self._enlarged_apart(fused) + v + i, 2)
+
+    def _enlarged_apart(self, x: Tensor) -> Tensor:
+        """Twice the size, the four pixels of each block of 2 as channels; (N, 4C, H, W)."""
+        channels = x.shape[1]
+        return F.conv2d(border(x), self.enlarge[: 4 * channels, :channels])
+
+
+def _kernels() -> dict[str, Tensor]:
+    """Convolutions that are not learned, from two frames."""
+    pixel, one = torch.eye(4).view(4, 1, 2, 2), torch.eye(2)[:, :, None, None]
+    # Bilinear: 3/4 of the pixel and 1/4 of its neighbour, along either axis.
+    near = torch.tensor([[0.25, 0.75, 0], [0, 0.75, 0.25]])
+    between = torch.einsum("ai,bj->abij", near, near).reshape(4, 1, 3, 3)
+    mean = torch.full((1, 4, 1, 1), 1 / 4)
+    return {
+        "apart": torch.kron(one, pixel),
+        "together": torch.kron(one, mean),
+        "enlarge": torch.kron(one, between),
+        "mean": torch.kron(torch.eye(5)[:, :, None, None], mean.expand(1, 4, 2, 2) / 4),
+        "around": _both(
+            torch.kron(one, mean.expand(1, 4, 3, 3) / 9), one.expand(2, 2, 3, 3) / 9
+        ),
+    }
+
+
+def _both(first: Tensor, second: Tensor) -> Tensor:
+    """Two convolutions side by side, each with inputs and outputs of its own."""
+    return torch.cat(
+        [F.pad(first, (0, 0, 0, 0, 0, second.shape[1])), F.pad(second, (0, 0, 0, 0, first.shape[1], 0))]
+    )
 
 
 def statistics(means: Tensor) -> Tensor:
@@ -142,6 +205,11 @@ def contrast(squares: Tensor) -> Tensor:
     """Root mean square over 3x3."""
     mean = F.avg_pool2d(squares, 3, stride=1, padding=1, count_include_pad=False)
     return (mean + STABLE).sqrt()
+
+
+def border(x: Tensor) -> Tensor:
+    """One more pixel all around, like its neighbour."""
+    return F.pad(x, (1, 1, 1, 1), mode="replicate")
 
 
 def leading(contrasts: Tensor) -> Tensor:
