@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch import Tensor, nn
 
-from training.colour import join, split
+from training.colour import fuse_frames, join, split
+from training.scenes import render
 
 
 def test_luminance_of_the_primaries():
@@ -28,3 +30,40 @@ def test_clamped_twice():
     red = join(torch.tensor([[[[0.9]]]]), torch.tensor([[[[0.4]], [[0.0]]]]))
     assert red[0, 2] == 1
     assert (red >= 0).all()
+
+
+class Sum(nn.Module):
+    """A share of the sum: it overshoots where both frames are bright."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.share = nn.Parameter(torch.tensor(0.613, dtype=dtype))
+
+    def forward(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+        raw = self.share * (visible + infrared)
+        return raw.clamp(0, 1), raw
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_frames_are_fused_as_by_split_and_join(dtype):
+    """Colours in steps of 5, with all levels of the infrared in turn, and a rendered frame.
+
+    In FP64 to the byte; in FP32 but for what lies halfway between two levels, to a rounding.
+    """
+    steps = torch.arange(0, 256, 5, dtype=torch.uint8)
+    colours = torch.cartesian_prod(steps, steps, steps).view(1, 52 * 52, 52, 3)
+    levels = (torch.arange(52 * 52 * 52) * 97 % 256).to(torch.uint8).view(1, 52 * 52, 52)
+    rendered = [torch.from_numpy(side)[None] for side in render(0, 240, 320)]
+    for visible, infrared in ((colours, levels), rendered):
+        luminance, crcb = split(visible.permute(0, 3, 1, 2).double() / 255)
+        raw = Sum(torch.double)(luminance, infrared[:, None].double() / 255)[1]
+        expected = 255 * join(raw, crcb).permute(0, 2, 3, 1)
+
+        frames, found = fuse_frames(Sum(dtype), visible, infrared)
+
+        off = frames != expected.round().to(torch.uint8)
+        assert not off.any() or dtype is torch.float32
+        assert ((frames - expected)[off].abs() - 0.5 < 1e-4).all()
+        assert off.float().mean() < 1e-4
+        torch.testing.assert_close(found.double(), raw, rtol=0, atol=1e-6)

@@ -6,10 +6,10 @@ import torch
 from training.networks.compact import Compact, contrast, leading, statistics
 
 
-@pytest.fixture(scope="module")
-def network() -> Compact:
+@pytest.fixture(scope="module", params=[2, 4])
+def network(request) -> Compact:
     torch.manual_seed(0)
-    return Compact(channels=8, orders=2, survey=(8, 8, 8), context=4).eval()
+    return Compact(channels=8, survey=(8, 8, 8), block=request.param).eval()
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 16), (16, 19), (33, 41), (64, 96)])
@@ -29,9 +29,10 @@ def test_frames_of_a_batch_do_not_meet(network):
     assert torch.allclose(together[1:2], alone, atol=1e-6)
 
 
-def test_without_corrections_two_equal_frames_are_what_comes_out(network):
+@pytest.mark.parametrize("block", [2, 4])
+def test_without_corrections_two_equal_frames_are_what_comes_out(block):
     """The weights of every band then sum to one, and the bands to the frame."""
-    plain = Compact(channels=8, orders=1, survey=(8, 8, 8), context=4).eval()
+    plain = Compact(channels=8, orders=1, survey=(8, 8, 8), block=block).eval()
     with torch.no_grad():
         for part in (plain.output, *plain.weigh):
             part.weight.zero_()

@@ -65,8 +65,12 @@ class Compact(FusionNetwork):
         self.refine_infrared = nn.ModuleList(conv(channels, channels) for _ in range(orders))
         self.refine_fused = nn.ModuleList(conv(channels, channels) for _ in range(orders))
         self.output = conv(2 * channels, 2 + 2 * 4 if block == 2 else 4 * (2 + 2))
-        for name, kernel in _kernels().items():
-            self.register_buffer(name, kernel, persistent=False)
+        apart, together, enlarge, mean, around = _kernels()
+        self.apart = nn.Buffer(apart, persistent=False)
+        self.together = nn.Buffer(together, persistent=False)
+        self.enlarge = nn.Buffer(enlarge, persistent=False)
+        self.mean = nn.Buffer(mean, persistent=False)
+        self.around = nn.Buffer(around, persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -138,7 +142,8 @@ class Compact(FusionNetwork):
         if self.block == 2:
             seen = [pixels, enlarged(told), 8 * contrasts]
         else:
-            seen = [F.pixel_unshuffle(half, 2), told, F.avg_pool2d(8 * contrasts, 2)]
+            apart = F.conv2d(half, self.apart, stride=2)
+            seen = [apart, told, F.avg_pool2d(8 * contrasts, 2)]
         together = torch.cat(seen, dim=1)
         f, r = F.relu(self.lift_fused(together)), F.relu(self.lift_infrared(together))
         first = f
@@ -164,29 +169,34 @@ class Compact(FusionNetwork):
         return F.conv2d(border(x), self.enlarge[: 4 * channels, :channels])
 
 
-def _kernels() -> dict[str, Tensor]:
-    """Convolutions that are not learned, from two frames."""
-    pixel, one = torch.eye(4).view(4, 1, 2, 2), torch.eye(2)[:, :, None, None]
+def _kernels() -> tuple[Tensor, ...]:
+    """Convolutions that are not learned.
+
+    Returns:
+        Both frames taken apart into the pixels of blocks of 2, (8, 2, 2, 2); means of such blocks,
+        (2, 8, 1, 1); bilinear enlargement, taken apart, (8, 2, 3, 3); means over blocks of 4 of
+        five products, (5, 20, 2, 2); and over 3x3 of squares of both bands, (4, 10, 3, 3).
+    """
+    pixel, two, five = torch.eye(4).view(4, 1, 2, 2), _diagonal(2), _diagonal(5)
+    mean = torch.full((1, 4, 1, 1), 1 / 4)
     # Bilinear: 3/4 of the pixel and 1/4 of its neighbour, along either axis.
     near = torch.tensor([[0.25, 0.75, 0], [0, 0.75, 0.25]])
-    between = torch.einsum("ai,bj->abij", near, near).reshape(4, 1, 3, 3)
-    mean = torch.full((1, 4, 1, 1), 1 / 4)
-    return {
-        "apart": torch.kron(one, pixel),
-        "together": torch.kron(one, mean),
-        "enlarge": torch.kron(one, between),
-        "mean": torch.kron(torch.eye(5)[:, :, None, None], mean.expand(1, 4, 2, 2) / 4),
-        "around": _both(
-            torch.kron(one, mean.expand(1, 4, 3, 3) / 9), one.expand(2, 2, 3, 3) / 9
-        ),
-    }
-
-
-def _both(first: Tensor, second: Tensor) -> Tensor:
-    """Two convolutions side by side, each with inputs and outputs of its own."""
-    return torch.cat(
-        [F.pad(first, (0, 0, 0, 0, 0, second.shape[1])), F.pad(second, (0, 0, 0, 0, first.shape[1], 0))]
+    bilinear = torch.einsum("ai,bj->abij", near, near).reshape(4, 1, 3, 3)
+    around = torch.zeros(4, 10, 3, 3)
+    around[:2, :8] = torch.kron(two, mean) / 9
+    around[2:, 8:] = two / 9
+    return (
+        torch.kron(two, pixel),
+        torch.kron(two, mean),
+        torch.kron(two, bilinear),
+        torch.kron(five, mean.expand(1, 4, 2, 2) / 4),
+        around,
     )
+
+
+def _diagonal(channels: int) -> Tensor:
+    """Each channel to itself, (C, C, 1, 1)."""
+    return torch.eye(channels)[:, :, None, None]
 
 
 def statistics(means: Tensor) -> Tensor:
