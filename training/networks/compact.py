@@ -19,7 +19,7 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.architecture import Architecture, FusionNetwork
+from training.architecture import Architecture, FusionNetwork, HalfPrecision, Reason
 
 FINE = 2  # bands whose weights come from the interaction; those of coarser ones from blocks
 LEAD = 1.5  # of the band with more contrast: from (0.5, 0.5) to (1.25, -0.25) where it is alone
@@ -244,4 +244,26 @@ def conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
-ARCHITECTURE = Architecture(Compact)
+# Measured by `python -m benchmarks narrowing`, like SHIP's. What stands between convolutions, the
+# pyramids, contrasts and statistics, is FP32 because the frames are: squares and differences of
+# nearly equal means, and no weights.
+HALF = HalfPrecision(
+    islands={
+        "weigh.*": Reason(
+            "3.0 dB for 0.1 MB: weights of the coarse bands, which every finer one is added to",
+            torch.float,
+        ),
+    },
+    parts=(nn.Conv2d,),
+    groups=(
+        "join.*",
+        "refine.*",
+        "tell",
+        "lift_*",
+        "refine_infrared.*",
+        "refine_fused.*",
+        "output",
+    ),
+)
+
+ARCHITECTURE = Architecture(Compact, half=HALF)
