@@ -20,7 +20,7 @@ from ship_deploy.engines.recipe import make_recipe
 from training.checkpoints import load_network
 
 pytest.importorskip("tensorrt_rtx", reason="needs tensorrt-rtx, of the group test")
-SHIPPED = Path(__file__).parents[2] / "configs" / "ship.safetensors"
+CONFIGS = Path(__file__).parents[2] / "configs"  # with the weights of the bundled models
 ANY = ("32x48", "96x128", "160x192")  # smallest, best, largest
 
 
@@ -67,8 +67,11 @@ def test_small_network_of_any_size(small_fp16_models):
     assert growth(small_fp16_models / "small.fp16.onnx", *ANY) > 0
 
 
-def test_shipped_network_of_any_size(tmp_path):
-    model = build(load_network(SHIPPED), Graph.FRAMES, None, Precision.FP16)
+@pytest.mark.parametrize("name", ["ship", "ship-s"])
+def test_shipped_network_of_any_size(name, tmp_path):
+    network = load_network(CONFIGS / f"{name}.safetensors")
+    model = build(network, Graph.FRAMES, None, Precision.FP16)
+    assert unsupported(model) == []
     path = tmp_path / "model.onnx"
     path.write_bytes(finish(model, graph="frames", precision="fp16", size="any"))
     assert growth(path, *ANY) > 0
