@@ -4,7 +4,7 @@ To be run after new weights, and looked into when nothing but the arithmetic was
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -28,7 +28,7 @@ def golden(
 ) -> None:
     """Fuse rendered frames in FP64 and keep them with the result, for the tests to compare with."""
     reference = Reference(load_network(checkpoint))
-    arrays = {"checkpoint": np.array(digest(checkpoint))}
+    arrays: dict[str, Any] = {"checkpoint": np.array(digest(checkpoint))}
     for number, (visible, infrared) in enumerate(scenes(SIZES)):
         expected = reference(visible, infrared)
         arrays[f"visible{number}"], arrays[f"infrared{number}"] = visible, infrared

@@ -150,7 +150,7 @@ def test_fp16_is_typed_in_the_graph_and_close(small_fp16_models):
     kernels = {n.input[1] for n in model.graph.node if n.op_type == "Conv"} & weights.keys()
     narrow = [name for name in kernels if weights[name] == onnx.TensorProto.FLOAT16]
     wide = kernels - set(narrow)
-    assert len(wide) == 2 + 2 + 2 + 1 + 1  # colour, luminance, mixing, ahead of the norm, output
+    assert len(wide) == 2 + 2 + 1 + 1  # luminance, mixing, ahead of the norm, output
     metadata = read_artifact(frames).metadata
     assert metadata["precision"] == "fp16"
     assert 1e-5 < json.loads(metadata["fidelity"])["raw_error"] < 2e-2
