@@ -49,7 +49,8 @@ class Sum(nn.Module):
 def test_frames_are_fused_as_by_split_and_join(dtype):
     """Colours in steps of 5, with all levels of the infrared in turn, and a rendered frame.
 
-    In FP64 to the byte; in FP32 but for what lies halfway between two levels, to a rounding.
+    In FP64 to the byte, here, where nothing lies halfway between two levels to its rounding; in
+    FP32 but for what does.
     """
     steps = torch.arange(0, 256, 5, dtype=torch.uint8)
     colours = torch.cartesian_prod(steps, steps, steps).view(1, 52 * 52, 52, 3)
