@@ -90,6 +90,8 @@ class Loss(Section):
     gradient_form: Literal["published", "signed"] = "published"
     ssim: NonNegativeFloat = 0
     structure: NonNegativeFloat = 0
+    detail: NonNegativeFloat = 0
+    invented: NonNegativeFloat = 0
     between: NonNegativeFloat = 0
     tone: NonNegativeFloat = 0
     excess: NonNegativeFloat = 0
@@ -132,6 +134,7 @@ class Run(Section):
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: PositiveInt = 1  # GPUs, or processes on the CPU, of each node
     nodes: PositiveInt = 1  # hosts; several are started with torchrun, one need not be
+    graph: bool = False  # the step of a GPU as a CUDA graph: far fewer launches, for small networks
     compile: bool = False  # torch.compile: minutes at the start, for faster steps on a GPU
 
 

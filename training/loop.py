@@ -23,12 +23,31 @@ from training import networks
 from training.architecture import FusionNetwork
 from training.averaging import AveragedWeights
 from training.checkpoints import load_network, training_configs
-from training.config import Config, Optimiser
+from training.config import Config, Loss, Optimiser
 from training.crops import Batches, Crops
 from training.losses import fusion_losses
 from training.progress import Bar, Pace
 from training.saving import STATE, WEIGHTS, DurableCheckpoints, Saving
 from training.validation import Validation
+
+
+class Step(nn.Module):
+    """From a batch to the terms of its loss, (K,). `names` says which, after the first batch."""
+
+    def __init__(self, network: nn.Module, loss: Loss) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.names: list[str] = []
+
+    @override
+    def forward(self, batch: Tensor) -> Tensor:
+        visible, infrared, saliency, *seen = (batch.float() / 255).split(1, dim=1)
+        raw = self.network(*seen)[1]
+        with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
+            terms = fusion_losses(raw.float(), visible, infrared, saliency, self.loss)
+        self.names = list(terms)
+        return torch.stack(list(terms.values()))
 
 
 class Fusion(LightningModule):
@@ -45,15 +64,22 @@ class Fusion(LightningModule):
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch
         if config.run.compile:
             self.network.compile()
+        self.steps = [Step(self.network, config.loss)]  # a list hides that it has the network, too
+
+    @override
+    def on_train_start(self) -> None:
+        if self.config.run.graph and self.device.type == "cuda":
+            size, batch = self.config.data.crop, self.config.data.batch
+            sample = torch.randint(256, (batch, 5, size, size), device=self.device)
+            torch.cuda.make_graphed_callables(self.steps[0], (sample.to(torch.uint8),))
 
     @override
     def training_step(self, batch: Tensor, _: int) -> Tensor:
-        visible, infrared, saliency, *seen = (batch.float() / 255).split(1, dim=1)
-        raw = self.network(*seen)[1]
-        with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
-            terms = fusion_losses(raw.float(), visible, infrared, saliency, self.config.loss)
-        loss = torch.stack(list(terms.values())).sum()
-        self.log_dict({f"loss/{name}": term for name, term in terms.items()})
+        [step] = self.steps
+        terms = step(batch)
+        loss: Tensor = terms.sum()
+        named = zip(step.names, terms.detach(), strict=True)
+        self.log_dict({f"loss/{name}": term for name, term in named})
         self.log("loss", loss, prog_bar=True)
         return loss
 

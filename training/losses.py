@@ -13,6 +13,11 @@ from training import structure
 from training.config import Loss
 
 NEIGHBOURHOOD = 16  # pixels, square: brightness is compared of its means
+DETAIL = 3  # pixels, sigma: detail is what a Gaussian takes away
+FINE, COARSE = (
+    1,
+    2,
+)  # pixels, sigmas at which gradients are compared, COARSE at a quarter of the size
 
 
 def fusion_losses(
@@ -43,6 +48,10 @@ def fusion_losses(
         terms["ssim"] = loss.ssim * dissimilarity(*sources)
     if loss.structure:
         terms["structure"] = loss.structure * structure.dissimilarity(*sources)
+    if loss.detail:
+        terms["detail"] = loss.detail * missing_detail(fused, visible)
+    if loss.invented:
+        terms["invented"] = loss.invented * invented(*sources)
     if loss.between:
         terms["between"] = loss.between * beyond(*sources)
     if loss.tone:
@@ -100,6 +109,36 @@ def dissimilarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     return 1 - (similarity[0] + similarity[1]) / 2
 
 
+def missing_detail(fused: Tensor, visible: Tensor) -> Tensor:
+    """The share of the visible frame's detail that the fused image lacks; more than all is no gain.
+
+    1 - <F, V> / <V, V> in Gaussian windows, F and V being the images less their Gaussian blur of 3
+    pixels; windows count by the contrast of what is in them, four times the mean at most.
+    """
+    fused, visible = (image - _blurred(image, DETAIL) for image in (fused, visible))
+    products = _blurred(torch.cat([fused * visible, visible**2], dim=1), DETAIL)
+    both, own = products.split(1, dim=1)
+    contrast = own.clamp_min(0).sqrt()
+    counts = (contrast / (contrast.mean((2, 3), keepdim=True) + 0.002)).clamp(max=4)
+    return (counts * F.relu(1 - both / (own + 2e-5))).mean()
+
+
+def invented(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
+    """Gradients beyond the larger of both sources' within a pixel, as a share of these.
+
+    Taken of the images and of images of a quarter of the size: halos, and shading that neither
+    source has.
+    """
+    images = torch.cat([fused, visible, infrared], dim=1)
+    total = fused.new_zeros(())
+    for sigma, image in ((FINE, images), (COARSE, F.avg_pool2d(images, 4))):
+        own, *sources = _gradient(_blurred(image, sigma)).split(1, dim=1)
+        allowed = F.max_pool2d(torch.maximum(*sources), 3, stride=1, padding=1)
+        beyond_allowed = F.relu(own - allowed).mean((1, 2, 3))
+        total = total + (beyond_allowed / (allowed.mean((1, 2, 3)) + 0.003)).mean()
+    return total
+
+
 def beyond(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     """How far the means of neighbourhoods leave what lies between the sources' own."""
     fused, visible, infrared = _means(fused), _means(visible), _means(infrared)
@@ -125,6 +164,24 @@ def _means(image: Tensor) -> Tensor:
 def excess(fused: Tensor) -> Tensor:
     """How far the raw output leaves [0, 1], where it would be clipped."""
     return (fused - fused.clamp(0, 1)).abs().mean()
+
+
+def _blurred(image: Tensor, sigma: int) -> Tensor:
+    """A Gaussian blur of each channel, mirrored beyond the border."""
+    reach = 3 * sigma
+    at = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
+    kernel = torch.exp(-(at**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum()).expand(image.shape[1], 1, -1)
+    image = F.pad(image, (reach,) * 4, mode="reflect")
+    image = F.conv2d(image, kernel[:, :, :, None], groups=image.shape[1])
+    return F.conv2d(image, kernel[:, :, None], groups=image.shape[1])
+
+
+def _gradient(image: Tensor) -> Tensor:
+    """Magnitude of the gradient, per pixel, (N, C, H - 2, W - 2)."""
+    along_y = (image[..., 2:, 1:-1] - image[..., :-2, 1:-1]) / 2
+    along_x = (image[..., 1:-1, 2:] - image[..., 1:-1, :-2]) / 2
+    return (along_x**2 + along_y**2 + 1e-10).sqrt()
 
 
 def sobel(image: Tensor) -> Tensor:
