@@ -79,7 +79,7 @@ def test_builds_that_make_no_sense(model, tmp_path, arguments, message):
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="tensorrt is here")
 def test_a_build_with_what_is_not_installed(model, tmp_path):
     result = ship_deploy("build", model, "-o", tmp_path / "e", "--flavour", "tensorrt")
-    check_refused(result, "tensorrt is not installed: pip install 'ship-deploy[tensorrt]'")
+    check_refused(result, "tensorrt is not installed: pip install '.[tensorrt]'")
     assert not list(tmp_path.iterdir())
 
 

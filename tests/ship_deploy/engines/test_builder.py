@@ -322,10 +322,10 @@ def test_a_flavour_that_is_not_there(monkeypatch):
     for module in flavour.MODULES.values():
         monkeypatch.setitem(sys.modules, module, None)
     for name in flavour.MODULES:
-        with pytest.raises(UserError, match=rf"pip install 'ship-deploy\[{name}\]'"):
+        with pytest.raises(UserError, match=rf"pip install '\.\[{name}\]'"):
             load(name)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"TensorRT is not installed: pip install 'ship-deploy\[t"):
+    with pytest.raises(UserError, match=r"TensorRT is not installed: pip install '\.\[t"):
         load()
 
 
