@@ -58,8 +58,8 @@ def _gpu_briefly(content: Mapping[str, Any]) -> str:
 
 
 def _on_which(content: Mapping[str, Any]) -> str:
-    facts = content["machine"]
-    return f"Run on {facts['gpu']['name']}, {facts['measured'][:10]}."
+    machine = content["machine"]
+    return f"Run on {machine['gpu']['name']}, {machine['measured'][:10]}."
 
 
 def _engines(content: Mapping[str, Any]) -> str:
