@@ -166,7 +166,9 @@ def measure(job: Job) -> Flicker:
         )
     every = np.concatenate(changes)
     if not every.size:
-        raise UserError(f"{job.clip.visible}: nothing is still from one frame to the next")
+        raise UserError(
+            f"{job.clip.visible}: no part of the picture is still from one frame to the next"
+        )
     mean, tail = float(every.mean(dtype=np.float64)), float(np.percentile(every, TAIL))
     return Flicker(job.clip.name, job.method.name, mean, tail, every.size / pixels)
 
