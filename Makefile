@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .PHONY: install demo test test-oldest lint docs bench clean
 
@@ -26,7 +26,8 @@ test: install
 # The runtime with the oldest packages that it admits, laid over the newest.
 test-oldest: install
 	$(BIN)/pip install --quiet --no-deps --upgrade --target build/oldest -r oldest.txt
-	PYTHONPATH=$(CURDIR)/build/oldest $(PYTEST) tests/ship_deploy
+	PYTHONPATH=$(CURDIR)/build/oldest $(PYTEST) tests/ship_deploy \
+		--ignore tests/ship_deploy/test_fuser_types.py  # mypy does not read PYTHONPATH
 
 lint: install
 	$(BIN)/ruff check .

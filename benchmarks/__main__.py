@@ -38,31 +38,51 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # which fills paragraphs
     epilog=console.EPILOG,
 )
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="folder for all that is written")]
-Checkpoint = Annotated[
-    Path, typer.Option(help=".safetensors or .pth", show_default="configs/ship.safetensors")
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder for everything that is written.")
 ]
-Data = Annotated[list[Path], typer.Argument(help="folders with visible/ and infrared/")]
-Sizes = Annotated[list[str], typer.Option(help="HEIGHTxWIDTH of frames; may be given again")]
+Checkpoint = Annotated[
+    Path,
+    typer.Option(
+        help="Checkpoint, .safetensors or .pth (default: that of ship).", show_default=False
+    ),
+]
+Data = Annotated[list[Path], typer.Argument(help="Folders with visible/ and infrared/.")]
+Sizes = Annotated[list[str], typer.Option(help="HEIGHTxWIDTH of frames; may be repeated.")]
 Keys = Annotated[
     list[str],
     typer.Option(
         "--candidate",
-        help="such as onnxruntime-cpu-fp32; may be given again",
+        help="Engine to measure, such as onnxruntime-cpu-fp32; may be repeated.",
     ),
 ]
 Folder = Annotated[
     Path | None,
-    typer.Option("--models", help="folder to keep models and engines in"),
+    typer.Option("--models", help="Folder to keep models and engines in."),
+]
+Methods = Annotated[
+    list[str],
+    typer.Option(
+        "--methods",
+        "-m",
+        metavar="[NAME=]METHOD",
+        help="Baseline, 'baselines' for all of them, model (.onnx, .safetensors, .pth), or folder "
+        "of pictures named like the sources; may be repeated (default: baselines and ship).",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Number of processes (default: one per core).")
 ]
 
 
 @app.callback()
 def describe() -> None:
-    """Measure what ship-deploy does, and write down what was measured and where."""
+    """Measure speed, image quality and fidelity, and record on which machine."""
 
 
 @app.command()
@@ -71,11 +91,11 @@ def latency(
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = SIZES,
     candidate: Keys = ALL,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="where candidates run")] = "cpu",
-    rounds: Annotated[int, typer.Option(min=1, help="timed calls of each candidate")] = 15,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Device to run on.")] = "cpu",
+    rounds: Annotated[int, typer.Option(min=1, help="Timed calls of each engine.")] = 15,
     models: Folder = None,
 ) -> None:
-    """Time one frame in all engines of a device, in turns. Run nothing else meanwhile."""
+    """Time one frame in all engines of a device, in turns, on an otherwise idle machine."""
     sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
@@ -91,13 +111,13 @@ def scaling(
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = SCALES,
     batch: Annotated[
-        list[int], typer.Option(min=1, help="frames in a call; may be given again")
+        list[int], typer.Option(min=1, help="Frames in a call; may be repeated.")
     ] = BATCHES,
-    batch_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames in batches")] = "256x320",
+    batch_size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames in batches.")] = "256x320",
     candidate: Keys = RUNTIME,
     models: Folder = None,
 ) -> None:
-    """Time and memory by size and by batch, with a plot. Run nothing else meanwhile."""
+    """Measure time and memory by size and by batch, with a plot, on an otherwise idle machine."""
     sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.candidates import FOR_LATENCY, choose
@@ -113,11 +133,15 @@ def fidelity(
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
     candidate: Keys = ALL,
-    limit: Annotated[int | None, typer.Option(min=1, help="pairs to take from each folder")] = None,
-    made: Annotated[bool, typer.Option(help="made-up frames too: black, noise, full HD")] = True,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Pairs to take from each folder.")
+    ] = None,
+    made: Annotated[
+        bool, typer.Option(help="Also compare synthetic frames: black, noise, full HD.")
+    ] = True,
     models: Folder = None,
 ) -> None:
-    """Compare all that runs here with the reference network; fails if any is out of tolerance."""
+    """Compare all engines with the reference network; fail if one is out of tolerance."""
     with _models(checkpoint, models) as folder:
         from benchmarks.candidates import FOR_FIDELITY, choose
         from benchmarks.fidelity.measure import run
@@ -128,16 +152,14 @@ def fidelity(
 
 @app.command()
 def layers(
-    data: Annotated[Path, typer.Argument(help="folder with visible/ and infrared/")],
+    data: Annotated[Path, typer.Argument(help="Folder with visible/ and infrared/.")],
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
-    candidate: Annotated[
-        str, typer.Option(help="the engine to look into")
-    ] = "onnxruntime-cpu-fp16",
-    pair: Annotated[str | None, typer.Option(help="name of a pair; by default the first")] = None,
+    candidate: Annotated[str, typer.Option(help="Engine to look into.")] = "onnxruntime-cpu-fp16",
+    pair: Annotated[str | None, typer.Option(help="Name of a pair (default: the first).")] = None,
     limit: Annotated[
         float | None,
-        typer.Option(help="relative error; by default 1e-4, or 1e-2 for FP16"),
+        typer.Option(help="Relative error that counts as drift (default: 1e-4, or 1e-2 for FP16)."),
     ] = None,
 ) -> None:
     """Find the first layer of a graph that drifts away from the FP32 network."""
@@ -160,9 +182,9 @@ def narrowing(
     data: Data,
     output: Output,
     checkpoint: Checkpoint = CHECKPOINT,
-    limit: Annotated[int, typer.Option(min=1, help="pairs to take from each folder")] = 2,
+    limit: Annotated[int, typer.Option(min=1, help="Pairs to take from each folder.")] = 2,
 ) -> None:
-    """Measure what each part costs in FP16, in dB and in bytes, on crops of real frames."""
+    """Measure what each part of the network costs in FP16, in dB and in bytes, on real frames."""
     from benchmarks.fidelity.narrowing import run
 
     _show(run(checkpoint, data, output, limit))
@@ -172,17 +194,17 @@ def narrowing(
 def gpu(
     output: Output,
     data: Annotated[
-        list[Path], typer.Argument(help="folders with visible/ and infrared/, to compare on")
+        list[Path], typer.Argument(help="Folders with visible/ and infrared/, to compare on.")
     ] = NO_DATA,
     checkpoint: Checkpoint = CHECKPOINT,
     size: Sizes = GPU_SIZES,
-    rounds: Annotated[int, typer.Option(min=1, help="timed calls of each candidate")] = 100,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed calls of each engine.")] = 100,
     minutes: Annotated[
-        float, typer.Option(help="time after which all is ended; what was done is kept")
+        float, typer.Option(help="Minutes after which the run ends; finished parts are kept.")
     ] = 6,
     models: Folder = None,
 ) -> None:
-    """Check, build, verify, time: all measurements on a GPU, unattended."""
+    """Check, build, verify and time everything on a GPU, unattended."""
     sizes = [parse_size("--size", text) for text in size]
     with _models(checkpoint, models) as made:
         from benchmarks.gpu import run
@@ -194,30 +216,23 @@ def gpu(
 @app.command()
 def quality(
     data: Annotated[
-        list[str], typer.Argument(metavar="[NAME=]DATA...", help="folders with visible/, infrared/")
+        list[str],
+        typer.Argument(metavar="[NAME=]DATA", help="Folders with visible/ and infrared/."),
     ],
     output: Output,
-    methods: Annotated[
-        list[str],
-        typer.Option(
-            "--methods",
-            "-m",
-            metavar="[NAME=]METHOD",
-            help="a baseline, 'baselines', a model (.onnx, .safetensors, .pth), or a folder of "
-            "pictures named like the sources; may be given again",
-            show_default="baselines, bundled model",
-        ),
-    ] = METHODS,
+    methods: Methods = METHODS,
     convention: Annotated[
         Literal["cddfuse", "paper"],
-        typer.Option(help="definitions of the metrics: as most tables have them, or their papers"),
+        typer.Option(
+            help="Definitions of the metrics: those of most tables, or of the original papers."
+        ),
     ] = "cddfuse",
-    gallery_by: Annotated[str, typer.Option(help="the metric that orders the gallery")] = "Qabf",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="processes, by default as many as cores")
-    ] = None,
+    gallery_by: Annotated[
+        str, typer.Option(help="Metric by which the gallery is sorted.")
+    ] = "Qabf",
+    workers: Workers = None,
 ) -> None:
-    """Score fused pictures by all metrics, with a plot and a gallery. Resumes where it stopped."""
+    """Score fused pictures by all metrics, with a plot and a gallery; resume where it stopped."""
     with ERR.status("Importing torch and ONNX"):
         from benchmarks.quality import measure as quality
         from training.metrics import METRICS
@@ -231,34 +246,36 @@ def targets(
     data: Annotated[
         list[str],
         typer.Argument(
-            metavar="[NAME=]DATA...",
-            help="folders with visible/ and infrared/; those of one name are one data set; "
-            "'rendered' for scenes with exact masks",
+            metavar="[NAME=]DATA",
+            help="Folders with visible/ and infrared/; those with the same name form one data "
+            "set. 'rendered' stands for scenes with exact masks.",
         ),
     ],
     output: Output,
-    methods: Annotated[
-        list[str],
-        typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality"),
-    ] = METHODS,
+    methods: Methods = METHODS,
     boxes: Annotated[
-        Path, typer.Option(help="where targets and details are in real pairs")
+        Path,
+        typer.Option(
+            help="Where targets and details are in real pairs, as JSON (default: those of TNO "
+            "and RoadScene).",
+            show_default=False,
+        ),
     ] = BOXES,
     against: Annotated[
-        str | None, typer.Option(help="method whose lead over each other is shown; the last one")
+        str | None, typer.Option(help="Method to compare the others with (default: the last one).")
     ] = None,
     ranks: Annotated[
-        Path | None, typer.Option(help="a quality.json of the same methods, for their mean ranks")
+        Path | None, typer.Option(help="A quality.json of the same methods, for their mean ranks.")
     ] = None,
     detector: Annotated[
-        bool, typer.Option(help="let one look for people and vehicles, too; needs node and npm")
+        bool, typer.Option(help="Also count what an object detector finds; needs Node.js.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="processes, by default as many as cores")
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Pairs to take from each folder.")
     ] = None,
+    workers: Workers = None,
 ) -> None:
-    """Judge fused pictures by targets and detail that they keep. Resumes where it stopped."""
+    """Measure which targets and how much detail fused pictures keep; resume where it stopped."""
     with ERR.status("Importing torch and ONNX"):
         from benchmarks.targets import measure
     table = measure.run(data, methods, output, boxes, against, ranks, detector, limit, workers)
@@ -267,18 +284,16 @@ def targets(
 
 @app.command()
 def misalignment(
-    data: Annotated[list[str], typer.Argument(metavar="[NAME=]DATA...", help="as for targets")],
+    data: Annotated[list[str], typer.Argument(metavar="[NAME=]DATA", help="As for targets.")],
     output: Output,
-    methods: Annotated[
-        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
-    ] = METHODS,
-    boxes: Annotated[Path, typer.Option(help="where to look in real pairs, as JSON")] = BOXES,
-    limit: Annotated[int | None, typer.Option(min=1, help="pairs of each folder")] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="processes, by default as many as cores")
+    methods: Methods = METHODS,
+    boxes: Annotated[Path, typer.Option(help="As for targets.", show_default=False)] = BOXES,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Pairs to take from each folder.")
     ] = None,
+    workers: Workers = None,
 ) -> None:
-    """Judge by targets and detail where the infrared frame is out of place."""
+    """Measure targets and detail where the infrared frame is out of alignment."""
     with ERR.status("Importing torch and ONNX"):
         from benchmarks.targets.misalignment import run
     _show(run(data, methods, output, boxes, limit, workers))
@@ -287,18 +302,14 @@ def misalignment(
 @app.command()
 def flicker(
     clips: Annotated[
-        list[Path], typer.Argument(help="folders with videos in visible/ and infrared/")
+        list[Path], typer.Argument(help="Folders with videos in visible/ and infrared/.")
     ],
     output: Output,
-    methods: Annotated[
-        list[str], typer.Option("--methods", "-m", metavar="[NAME=]METHOD", help="as for quality")
-    ] = METHODS,
-    steps: Annotated[int, typer.Option(min=1, help="frame steps of each clip")] = 44,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="processes, by default as many as cores")
-    ] = None,
+    methods: Methods = METHODS,
+    steps: Annotated[int, typer.Option(min=1, help="Frame steps to take from each clip.")] = 44,
+    workers: Workers = None,
 ) -> None:
-    """Measure how much fused clips change where nothing changes in their sources."""
+    """Measure how much fused clips change where their sources do not."""
     with ERR.status("Importing torch and ONNX"):
         from benchmarks.targets.flicker import run
     _show(run(clips, methods, output, steps, workers))
@@ -309,7 +320,7 @@ def panels(
     output: Output,
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[[NAME=]DATA...]", help="as for quality; drawn streets if none"),
+        typer.Argument(metavar="[NAME=]DATA", help="As for quality (default: rendered streets)."),
     ] = None,
     methods: Annotated[
         list[str],
@@ -317,11 +328,11 @@ def panels(
             "--methods",
             "-m",
             metavar="[NAME=]METHOD",
-            help="as for quality",
-            show_default="bundled model",
+            help="As for quality (default: ship).",
+            show_default=False,
         ),
     ] = METHODS[1:],
-    crops: Annotated[int, typer.Option(min=1, help="pictures to draw")] = 10,
+    crops: Annotated[int, typer.Option(min=1, help="Number of crops to draw.")] = 10,
 ) -> None:
     """Draw enlarged crops around the strongest edges, where edge beads show."""
     with ERR.status("Fusing"):
@@ -334,11 +345,11 @@ def panels(
 def training(
     output: Output,
     precision: Annotated[
-        list[str], typer.Option(help="of the training loop; may be given again")
+        list[str], typer.Option(help="Precision of the training loop; may be repeated.")
     ] = PRECISIONS,
-    crop: Annotated[int, typer.Option(min=16, help="pixels, square")] = 128,
-    batch: Annotated[int, typer.Option(min=1, help="crops of one step")] = 4,
-    rounds: Annotated[int, typer.Option(min=1, help="timed steps of each loop")] = 20,
+    crop: Annotated[int, typer.Option(min=16, help="Side of the square crops in pixels.")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="Crops per step.")] = 4,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed steps of each loop.")] = 20,
 ) -> None:
     """Time the steps of the training loop, against a plain loop in eager PyTorch."""
     from benchmarks.training_speed import run
@@ -350,9 +361,9 @@ def training(
 def stream(
     output: Output,
     size: Sizes = STREAM_SIZES,
-    frames: Annotated[int, typer.Option(min=10, help="timed frames of each size")] = 600,
+    frames: Annotated[int, typer.Option(min=10, help="Timed frames of each size.")] = 600,
 ) -> None:
-    """Time what the pipeline adds to the network's time at 30 Hz, and its highest rate."""
+    """Measure the time that the pipeline adds at 30 Hz, and its highest frame rate."""
     from benchmarks.streaming import overhead as stream
 
     sizes = [parse_size("--size", text) for text in size]
@@ -364,8 +375,8 @@ def stream(
 @app.command()
 def soak(
     output: Output,
-    frames: Annotated[int, typer.Option(min=1000, help="fused frames")] = 100_000,
-    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of visible frames")] = "480x640",
+    frames: Annotated[int, typer.Option(min=1000, help="Frames to fuse.")] = 100_000,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of visible frames.")] = "480x640",
 ) -> None:
     """Stream for hours; fail if memory grows or a frame is unaccounted for."""
     from benchmarks.streaming import soak

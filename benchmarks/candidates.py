@@ -82,5 +82,5 @@ def choose(keys: Iterable[str], among: Iterable[Candidate]) -> list[Candidate]:
     """
     known, wanted = {c.key: c for c in among}, set(keys)
     if unknown := sorted(wanted - known.keys()):
-        raise UserError(f"unknown candidate {unknown[0]!r}, expected of: {', '.join(known)}")
+        raise UserError(f"unknown candidate {unknown[0]!r}, expected one of: {', '.join(known)}")
     return [c for key, c in known.items() if key in wanted or not wanted]

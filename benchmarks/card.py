@@ -1,4 +1,4 @@
-"""The facts in the bundled model's card: training, digests and figures, never typed by hand."""
+"""The figures in the bundled model's card: training, digests, metrics; never typed by hand."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,10 @@ METHODS = "bundled", "authors"
 
 
 def update(card: str, figures: Path, checkpoint: Path) -> str:
-    """The card with its facts written anew.
+    """The card with its figures written anew.
 
     Args:
-        card: its text, with the two marks between which the facts go.
+        card: its text, with the two marks between which they go.
         figures: a `quality.json` with the methods "bundled" and "authors".
         checkpoint: the weights that the bundled model was exported from.
 
@@ -32,8 +32,8 @@ def update(card: str, figures: Path, checkpoint: Path) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise UserError(f"{CARD}: lacks the line {END if begin else BEGIN}")
-    facts = [*_facts(training_configs(checkpoint), checkpoint), "", *_figures(record)]
-    return "\n".join([before + BEGIN, "", *facts, "", END + after])
+    written = [*_training(training_configs(checkpoint), checkpoint), "", *_figures(record)]
+    return "\n".join([before + BEGIN, "", *written, "", END + after])
 
 
 def lead(record: dict[str, Any]) -> str:
@@ -41,16 +41,16 @@ def lead(record: dict[str, Any]) -> str:
     counts = []
     for name, data in record["data"].items():
         means = [{k: m["mean"] for k, m in data["summary"][method].items()} for method in METHODS]
-        ahead = sum(
+        better = sum(
             (means[0][metric] > means[1][metric]) == about["higher_is_better"]
             for metric, about in record["metrics"].items()
             if means[0][metric] != means[1][metric]
         )
-        counts.append(f"{ahead} of {len(record['metrics'])} metrics on {name}")
+        counts.append(f"{better} of {len(record['metrics'])} metrics on {name}")
     return f"The bundled weights are ahead of the published ones in {' and '.join(counts)}.\n"
 
 
-def _facts(stages: list[dict[str, Any]], checkpoint: Path) -> list[str]:
+def _training(stages: list[dict[str, Any]], checkpoint: Path) -> list[str]:
     """A column for each run that the weights went through, then the files' digests."""
     columns = [_stage(config) for config in stages]
     names = [f"stage {number}" for number in range(1, len(stages) + 1)]

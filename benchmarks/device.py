@@ -39,32 +39,32 @@ def check_round_trip(cuda: Cuda) -> None:
     with cuda.active(), ExitStack() as held:
         ways = []
         for number in range(STREAMS):
-            there, back = cuda.pinned(SHAPE), cuda.pinned(SHAPE)
-            held.callback(cuda.release_pinned, there)
-            held.callback(cuda.release_pinned, back)
-            memory = cuda.memory(there.nbytes)
+            sent, received = cuda.pinned(SHAPE), cuda.pinned(SHAPE)
+            held.callback(cuda.release_pinned, sent)
+            held.callback(cuda.release_pinned, received)
+            memory = cuda.memory(sent.nbytes)
             held.callback(memory.free)
             assert int(memory) % 256 == 0, "not aligned"
-            there[:], back[:] = _noise(number), 0
-            ways.append((cuda.stream(), there, int(memory), back))
-        for stream, there, address, back in ways:
-            cuda.upload(there, address, stream)
-            cuda.download(address, back, stream)
-        for stream, there, _, back in ways:
+            sent[:], received[:] = _noise(number), 0
+            ways.append((cuda.stream(), sent, int(memory), received))
+        for stream, sent, address, received in ways:
+            cuda.upload(sent, address, stream)
+            cuda.download(address, received, stream)
+        for stream, sent, _, received in ways:
             stream.synchronize()
-            assert np.array_equal(there, back), "other bytes came back"
+            assert np.array_equal(sent, received), "other bytes came back"
 
 
 def check_pageable(cuda: Cuda) -> None:
     """Plain numpy memory goes up and down as well."""
-    there, back = _noise(9), np.zeros(SHAPE, np.uint8)
+    sent, received = _noise(9), np.zeros(SHAPE, np.uint8)
     with cuda.active(), ExitStack() as held:
-        memory, stream = cuda.memory(there.nbytes), cuda.stream()
+        memory, stream = cuda.memory(sent.nbytes), cuda.stream()
         held.callback(memory.free)
-        cuda.upload(there, int(memory), stream)
-        cuda.download(int(memory), back, stream)
+        cuda.upload(sent, int(memory), stream)
+        cuda.download(int(memory), received, stream)
         stream.synchronize()
-    assert np.array_equal(there, back), "other bytes came back"
+    assert np.array_equal(sent, received), "other bytes came back"
 
 
 def check_graph(cuda: Cuda) -> None:
@@ -73,25 +73,25 @@ def check_graph(cuda: Cuda) -> None:
     if capture is None:
         raise UserError(f"{cuda.name} has no CUDA graphs")
     with cuda.active(), ExitStack() as held:
-        there, back = cuda.pinned(SHAPE), cuda.pinned(SHAPE)
-        memory, stream = cuda.memory(there.nbytes), cuda.stream()
-        for array in (there, back):
+        sent, received = cuda.pinned(SHAPE), cuda.pinned(SHAPE)
+        memory, stream = cuda.memory(sent.nbytes), cuda.stream()
+        for array in (sent, received):
             held.callback(cuda.release_pinned, array)
         held.callback(memory.free)
-        there[:], back[:] = 1, 0
+        sent[:], received[:] = 1, 0
 
         def copies() -> None:
-            cuda.upload(there, int(memory), stream)
-            cuda.download(int(memory), back, stream)
+            cuda.upload(sent, int(memory), stream)
+            cuda.download(int(memory), received, stream)
 
         replay = capture(stream, copies)
         stream.synchronize()
-        assert not back.any(), "it ran while it was recorded"
+        assert not received.any(), "it ran while it was recorded"
         for number in (2, 3):
-            there[:] = _noise(number)
+            sent[:] = _noise(number)
             replay()
             stream.synchronize()
-            assert np.array_equal(there, back), "the replay brought other bytes"
+            assert np.array_equal(sent, received), "the replay brought other bytes"
 
 
 def check_errors(cuda: Cuda) -> None:
@@ -112,7 +112,7 @@ def check_torch(cuda: Cuda) -> None:
 
     side = torch.cuda.Stream()
     with cuda.active(), torch.cuda.stream(side):
-        stream, back = cuda.stream(), np.zeros(SHAPE, np.uint8)
+        stream, received = cuda.stream(), np.zeros(SHAPE, np.uint8)
         busy = torch.ones(4096, 4096, device="cuda")
         for _ in range(20):  # so that it is filled late
             busy = busy @ busy * 1e-4
@@ -121,9 +121,9 @@ def check_torch(cuda: Cuda) -> None:
         view = DeviceArray.of(tensor, stream.handle)
         view.check("tensor", 0)
         assert view.address == tensor.data_ptr() and view.shape == SHAPE, view
-        cuda.download(view.address, back, stream)
+        cuda.download(view.address, received, stream)
         stream.synchronize()
-        assert np.array_equal(back, _noise(5)), "it was read before it was filled"
+        assert np.array_equal(received, _noise(5)), "it was read before it was filled"
         transposed = DeviceArray.of(tensor.transpose(0, 1), stream.handle)
         assert not transposed.contiguous, "a transposed tensor is not contiguous"
 

@@ -48,7 +48,7 @@ class Steps:
         self._say(f"{name}, {left:.0f} s left")
         try:
             if left <= 0:
-                raise UserError("the time was up")
+                raise UserError("the time limit was reached")
             return isolated(work, *arguments, seconds=min(left, most))
         except UserError as error:
             self.problems[name] = str(error)

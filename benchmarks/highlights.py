@@ -1,6 +1,7 @@
 """The few figures that README and docs quote, as Markdown from committed results."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 SIZE = "480x640"
@@ -30,20 +31,22 @@ def gpu(content: Mapping[str, Any]) -> str:
     if not content["machine"]["gpu"]:
         return _gpu_briefly(content)
     tried = _at_size(content)
-    times = [_timed(r) for r in tried if "latency" in r]
+    times = [_timed(r) for r in tried if "latency" in r] or ["not measured"]
     compared = (content["fidelity"] or {"candidates": {}})["candidates"].values()
     passed = sum(not candidate["problems"] for candidate in compared)
     checks = content["device"].values()
     problems = [r["candidate"] for r in tried if "not_run" in r] + [*content["problems"]]
     lines = [
-        _on_which(content),
-        f"Passed {sum(c == 'passes' for c in checks)} of {len(checks)} checks of the CUDA layer.",
-        f"A frame of {SIZE}: {'; '.join(times) or 'not measured'}.",
-        f"Within tolerance: {passed} of {len(compared)}.",
-        _engines(content),
-        f"Did not run or pass: {'; '.join(problems) or 'nothing'}.",
+        f"- Tested: {_on_which(content)}.",
+        f"- CUDA layer: {sum(c == 'passes' for c in checks)} of {len(checks)} checks passed.",
+        f"- Fidelity: {passed} of {len(compared)} engines within tolerance.",
+        f"- {_engines(content)}" if _engines(content) else "",
+        f"- Time of a frame of {SIZE}:",
+        *(f"    - {time}" for time in times),
+        "- Did not run or pass:",
+        *(f"    - {problem}" for problem in problems or ["nothing"]),
     ]
-    return "\n".join(f"- {line}" for line in lines if line)
+    return "\n".join(filter(None, lines))
 
 
 def _gpu_briefly(content: Mapping[str, Any]) -> str:
@@ -53,13 +56,13 @@ def _gpu_briefly(content: Mapping[str, Any]) -> str:
         built = f" Engines were built without one, by {', '.join(tools)}." if tools else ""
         return f"**Nothing has been run on a GPU yet.**{built}"
     timed = [r for r in _at_size(content) if "latency" in r and "PyTorch" not in r["candidate"]]
-    times = f"A frame of {SIZE}: {'; '.join(map(_timed, timed))}." if timed else ""
-    return " ".join(filter(None, [_on_which(content), times, _engines(content)]))
+    times = "; ".join(map(_timed, timed)) or "not measured"
+    return f"{_on_which(content)}, {SIZE}: {times}. {_engines(content)}".strip()
 
 
 def _on_which(content: Mapping[str, Any]) -> str:
-    facts = content["machine"]
-    return f"Run on {facts['gpu']['name']}, {facts['measured'][:10]}."
+    machine, model = content["machine"], Path(content["checkpoint"]).stem
+    return f"`{model}` on {machine['gpu']['name']}, {machine['measured'][:10]}"
 
 
 def _engines(content: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ def isolated(work: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
     sender.close()  # so that a crash ends the pipe
     try:
         if not receiver.poll(max(seconds, 0)):
-            raise UserError(f"was not done within {seconds:.0f} s")
+            raise UserError(f"did not finish within {seconds:.0f} s")
         result, problem = receiver.recv()
     except EOFError as error:
         process.join()

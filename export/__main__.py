@@ -14,27 +14,34 @@ if TYPE_CHECKING:
 
 DEFAULT = ["fp32"]
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # which fills paragraphs
+    epilog=console.EPILOG,
+)
 
 
 @app.command()
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help=".safetensors, or a published .pth")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the models")],
-    height: Annotated[int | None, typer.Option(help="fixed height; any by default")] = None,
-    width: Annotated[int | None, typer.Option(help="fixed width; any by default")] = None,
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Checkpoint: .safetensors, or a published .pth.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the models to.")],
+    height: Annotated[int | None, typer.Option(help="Height to fix (default: any).")] = None,
+    width: Annotated[int | None, typer.Option(help="Width to fix (default: any).")] = None,
     precision: Annotated[
-        list[str], typer.Option(help="fp32 or fp16; give it twice for both")
+        list[str], typer.Option(help="Precision: fp32 or fp16; may be repeated.")
     ] = DEFAULT,
     engine: Annotated[
-        bool, typer.Option("--engine", help="also build a TensorRT engine of each model")
+        bool, typer.Option("--engine", help="Also build a TensorRT engine from each model.")
     ] = False,
 ) -> None:
     """Export a checkpoint to ONNX and verify the result against the reference network.
 
     Writes NAME.onnx (8-bit frames in, 8-bit frames out) and NAME.luminance.onnx (floats, for
-    verification), and the same as NAME.fp16 in FP16. Writes nothing if any is out of tolerance.
-    With --engine also NAME.engine, with the defaults of `ship-deploy build`.
+    verification); models in FP16 are called NAME.fp16. If one is out of tolerance, nothing is
+    written. With --engine, NAME.engine is built with the defaults of ship-deploy build.
     """
     if (height is None) != (width is None):
         raise typer.BadParameter("give both --height and --width, or neither")

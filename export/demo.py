@@ -23,7 +23,12 @@ SHOWN = 2  # of them in overview.jpg
 REAL = ("roadscene/test", "tno/test", "m3svd/train")  # in the data folder
 EACH = 2  # pairs from each of them
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, epilog=console.EPILOG)
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # which fills paragraphs
+    epilog=console.EPILOG,
+)
 
 
 class Sample(NamedTuple):
@@ -37,12 +42,15 @@ class Sample(NamedTuple):
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for pictures and page")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write the pictures and the page to.")
+    ],
 ) -> None:
-    """Fuse rendered night streets with the bundled model and show them on a page.
+    """Fuse rendered night streets with the default model and show them on a page.
 
-    Real pairs are fused too, if the environment variable SHIP_DEPLOY_DATA names a folder with
-    data/roadscene/test, data/tno/test and data/m3svd/train, each with visible/ and infrared/.
+    If the environment variable SHIP_DEPLOY_DATA names a folder with data/roadscene/test,
+    data/tno/test and data/m3svd/train, each with visible/ and infrared/, a few of their pairs are
+    fused too.
     """
     make_folder(output)
     fuser = Fuser(device="cpu")

@@ -25,6 +25,12 @@ from training.data_folder import VARIABLE, data_folder
 from training.networks import SHIP
 from training.scenes import render
 
+# Half a minute and more each. Begun last, one of them would be waited for at the end of a run.
+LONGEST = {
+    *("test_golden.py", "test_models.py", "test_engines.py", "test_tensorrt.py"),
+    *("test_precision.py", "test_resuming.py", "test_devices.py", "test_layers.py"),
+}
+
 Once = Callable[[str, Callable[[Path], object]], Path]
 ENGINES = ("onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx", "cuda-python", "pycuda")
 
@@ -44,6 +50,10 @@ def pytest_report_header() -> list[str]:
         f"devices: ONNX Runtime providers {providers}, CUDA in torch: {torch.cuda.is_available()}",
         f"data: {data_folder() or f'no {VARIABLE}'}, browser: {shutil.which('chromium') or 'none'}",
     ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -30,18 +30,20 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # which fills paragraphs
     epilog=console.EPILOG,
 )
 
 
 @app.command()
 def train(
-    path: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="The config of the run.")],
+    path: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="Config of the run.")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[section.key=value ...]")
+        list[str] | None,
+        typer.Argument(metavar="section.key=value", help="Settings that replace the config's."),
     ] = None,
 ) -> None:
-    """Train a network. The word `train` may be left out."""
+    """Train a network. The word train may be left out."""
     config = load_config(path, overrides or [])
     from training.loop import train as run  # after the config: lightning takes seconds
 
@@ -52,12 +54,14 @@ def train(
 
 @app.command()
 def mix(
-    first: Annotated[Path, typer.Argument(metavar="FIRST.safetensors")],
-    second: Annotated[Path, typer.Argument(metavar="SECOND.safetensors")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")],
-    share: Annotated[float, typer.Option(help="How much of the second one, 0 to 1.")] = 0.5,
+    first: Annotated[Path, typer.Argument(metavar="FIRST.safetensors", help="Weights of the run.")],
+    second: Annotated[
+        Path, typer.Argument(metavar="SECOND.safetensors", help="Weights that were trained on.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint to write.")],
+    share: Annotated[float, typer.Option(help="Share of the second one, 0 to 1.")] = 0.5,
 ) -> None:
-    """Average the weights of a run and of one that was trained on from it."""
+    """Average the weights of a run and of another that continued from it."""
     from training import checkpoints
 
     checkpoints.mix(first, second, share, output)
@@ -66,8 +70,8 @@ def mix(
 
 @app.command()
 def saliency(
-    images: Annotated[Path, typer.Argument(help="A folder of visible images.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The folder for the masks.")],
+    images: Annotated[Path, typer.Argument(help="Folder of visible images.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the maps to.")],
 ) -> None:
     """Write the saliency map of every image as a PNG of the same name."""
     from training.data import find_images, read_grey

@@ -116,7 +116,7 @@ def _read_ours(path: Path) -> tuple[Architecture, dict[str, Any], dict[str, Tens
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable .safetensors file ({error})") from error
     if "network" not in metadata or "config" not in metadata:
-        raise UserError(f"{path}: says neither network nor configuration; not one of ours")
+        raise UserError(f"{path}: names no network and configuration, so it is not one of ours")
     try:
         architecture = networks.find(metadata["network"])
     except UserError as error:
@@ -132,7 +132,7 @@ def _read_published(path: Path) -> tuple[Architecture, dict[str, Any], dict[str,
         raise UserError(f"{path}: not a readable .pth file ({_first_line(error)})") from error
     content = content.get("params", content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise UserError(f"{path}: holds no tensors under 'params'; no published checkpoint")
+        raise UserError(f"{path}: holds no tensors under 'params'; not a published checkpoint")
     readings = []
     for architecture in map(networks.find, networks.names()):
         if architecture.published is not None:

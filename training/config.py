@@ -238,7 +238,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
     except yaml.YAMLError as error:
         raise UserError(f"{override}: the value is not YAML ({_one_line(error)})") from error
     if not isinstance(content.setdefault(section, {}), dict):
-        raise UserError(f"{override}: {section} is no section in the file")
+        raise UserError(f"{override}: {section} is not a section of the file")
     content[section][name] = value
 
 

@@ -140,7 +140,7 @@ def run(
             row[candidate.key] = entry
             try:
                 if time.perf_counter() > deadline:
-                    raise UserError("the time was up")
+                    raise UserError("the time limit was reached")
                 if alone is None or candidate in alone:
                     entry["start"] = asdict(attempt(candidate, models, size))
                 loaded = load(candidate, models, size)

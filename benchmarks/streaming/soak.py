@@ -110,7 +110,9 @@ def run(output: Path, frames: int, height: int, width: int) -> str:
 def check(result: Soak) -> None:
     """Raise a UserError if a soak did not go as it should."""
     if result.growth > MOST_GROWTH:
-        raise UserError(f"memory grew by {result.growth / 1e6:.1f} MB; {MOST_GROWTH / 1e6:.0f} may")
+        raise UserError(
+            f"memory grew by {result.growth / 1e6:.1f} MB, the limit is {MOST_GROWTH / 1e6:.0f} MB"
+        )
     if result.unaccounted:
         raise UserError(f"{result.unaccounted} frames are unaccounted for")
 

@@ -115,12 +115,12 @@ def run(
 
 def tabulate(content: dict[str, Any]) -> str:
     """Methods down; for each clip mean, tail, and the mean as a multiple of the sources' own."""
-    facts, clips = content["machine"], content["clips"]
+    machine, clips = content["machine"], content["clips"]
     lines = [
         f"Change from a frame to the next, in levels, blurred by {BLUR} pixels, where both sources "
         f"change by less than {STILL}: mean, {TAIL}th percentile, and the mean over that of the "
-        f"less steady source. {content['steps']} steps of each clip. {facts['measured'][:10]}, "
-        f"ship-deploy {facts['ship-deploy']}.",
+        f"less steady source. {content['steps']} steps of each clip. {machine['measured'][:10]}, "
+        f"ship-deploy {machine['ship-deploy']}.",
         "",
         f"| | {' | '.join(f'{name}: mean | {TAIL}th | times sources' for name in clips)} |",
         "|---|" + "---:|" * (3 * len(clips)),
@@ -166,7 +166,9 @@ def measure(job: Job) -> Flicker:
         )
     every = np.concatenate(changes)
     if not every.size:
-        raise UserError(f"{job.clip.visible}: nothing is still from one frame to the next")
+        raise UserError(
+            f"{job.clip.visible}: no part of the picture is still from one frame to the next"
+        )
     mean, tail = float(every.mean(dtype=np.float64)), float(np.percentile(every, TAIL))
     return Flicker(job.clip.name, job.method.name, mean, tail, every.size / pixels)
 

@@ -94,7 +94,7 @@ def run(
         write_atomically(path, page.page(method, results, subjects, output / "pictures"))
     if problems:
         more = f" and {len(problems) - 1} more, named above" if len(problems) > 1 else ""
-        raise UserError(f"{output}: all but {len(problems)}, {problems[0]}{more}")
+        raise UserError(f"{output}: complete but for {len(problems)}: {problems[0]}{more}")
     return table
 
 

@@ -61,7 +61,7 @@ def run(
     table = tabulate(content)
     record.write(output, "misalignment", content, table)
     if problems:
-        raise UserError(f"{output}: all but {len(problems)}, {problems[0]}")
+        raise UserError(f"{output}: complete but for {len(problems)}: {problems[0]}")
     return table
 
 

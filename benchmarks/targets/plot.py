@@ -1,4 +1,4 @@
-"""Targets kept against detail kept: which methods are ahead of others in both."""
+"""Targets kept against detail kept: which methods no other beats in both."""
 
 from itertools import cycle
 from typing import Any
@@ -13,7 +13,7 @@ def draw(record: dict[str, Any]) -> bytes:
     """The plot of a `targets.json`, as SVG: a panel for each data set.
 
     A dot is a method, with the 95% intervals of both; baselines are faded. The line joins the
-    methods that no other is ahead of in both.
+    methods that no other beats in both.
     """
     with style():
         figure = new_figure(HEIGHT)
@@ -32,8 +32,8 @@ def draw(record: dict[str, Any]) -> bytes:
                 panel.vlines(x, *kept["interval"], color=colour, linewidth=0.6, alpha=0.5)
                 panel.plot(x, y, "o", color=colour, markersize=4)
                 panel.annotate(method, (x, y), (4, 3), textcoords="offset points", color=colour)
-            ahead = front([(d["value"], k["value"]) for d, k in points.values()])
-            panel.plot(*zip(*ahead, strict=True), color=FADED, linewidth=0.8, linestyle=":")
+            best = front([(d["value"], k["value"]) for d, k in points.values()])
+            panel.plot(*zip(*best, strict=True), color=FADED, linewidth=0.8, linestyle=":")
             panel.set_title(f"{name}, {measured['targets']} targets")
             panel.set_xlabel("detail kept →", color=FADED)
             panel.set_ylabel("targets kept →", color=FADED)

@@ -94,13 +94,13 @@ def record(
 
 def tabulate(content: dict[str, Any]) -> str:
     """Two tables for each data set, of the figures and of the differences: methods down."""
-    facts, against = content["machine"], content["against"]
+    machine, against = content["machine"], content["against"]
     lines = [
         "Targets kept: share of the contrast that the better source gives them; lost: under "
         f"{content['lost_below']}. Detail kept: of the visible frame's, where it has some. "
         "Invented: share of the gradients that no source has. In brackets the 95% interval "
-        f"(bootstrap over pairs, {RESAMPLES:,} resamples). {facts['measured'][:10]}, "
-        f"ship-deploy {facts['ship-deploy']}.",
+        f"(bootstrap over pairs, {RESAMPLES:,} resamples). {machine['measured'][:10]}, "
+        f"ship-deploy {machine['ship-deploy']}.",
     ]
     ranks = content.get("mean_rank", {})
     for name, measured in content["data"].items():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ship_deploy.artifact import VERSION, Artifact
 from ship_deploy.backends.info import Info
 from ship_deploy.cuda.gpu import parse_device
-from ship_deploy.errors import UserError
+from ship_deploy.errors import UserError, how_to_install
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CUDA_OPTIONS = {
@@ -46,7 +46,7 @@ class OnnxRuntime:
             import onnxruntime as ort
         except ImportError as error:
             raise UserError(
-                "ONNX Runtime is not installed: pip install 'ship-deploy[cpu]', or [gpu] with CUDA"
+                f"ONNX Runtime is not installed: {how_to_install('cpu')}, or '.[gpu]' for CUDA"
             ) from error
         index = _gpu(device, ort.get_available_providers())
         provider = _CPU if index is None else _CUDA
@@ -117,6 +117,6 @@ def _gpu(device: str, available: list[str]) -> int | None:
     if _CUDA not in available:
         raise UserError(
             "this ONNX Runtime has no CUDA: pip uninstall onnxruntime, "
-            "then pip install 'ship-deploy[gpu]'"
+            f"then {how_to_install('gpu')}"
         )
     return index

@@ -14,7 +14,7 @@ from ship_deploy import console
 from ship_deploy.artifact import VERSION
 from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.engines.flavour import MODULES, load
-from ship_deploy.errors import UserError
+from ship_deploy.errors import UserError, how_to_install
 from ship_deploy.fuser import Fuser
 from ship_deploy.models import find_model
 
@@ -68,7 +68,8 @@ def _onnxruntime() -> list[Finding]:
     try:
         ort = importlib.import_module("onnxruntime")
     except ImportError:
-        return [("ONNX Runtime", MISSING, "pip install 'ship-deploy\\[cpu]', or \\[gpu] with CUDA")]
+        advice = f"{how_to_install('cpu')}, or '.[gpu]' for CUDA"
+        return [("ONNX Runtime", MISSING, escape(advice))]
     findings = [("ONNX Runtime", OK, ort.__version__)]
     if _installed("onnxruntime") and _installed("onnxruntime-gpu"):
         findings.append(
@@ -82,8 +83,8 @@ def _onnxruntime() -> list[Finding]:
     if "CUDAExecutionProvider" in ort.get_available_providers():
         findings.append(("ONNX Runtime on CUDA", OK, 'device="cuda"'))
     else:
-        advice = "pip uninstall onnxruntime, then pip install 'ship-deploy\\[gpu]'"
-        findings.append(("ONNX Runtime on CUDA", MISSING, f"for an NVIDIA GPU: {advice}"))
+        advice = f"for an NVIDIA GPU: pip uninstall onnxruntime, then {how_to_install('gpu')}"
+        findings.append(("ONNX Runtime on CUDA", MISSING, escape(advice)))
     return findings
 
 
@@ -111,9 +112,9 @@ def _pycuda() -> Finding:
     try:
         importlib.import_module("pycuda.driver")
     except ImportError as error:
-        advice = "pip install 'ship-deploy\\[pycuda]'; only needed for Fuser(cuda=\"pycuda\")"
+        advice = f'{how_to_install("pycuda")}; only needed for Fuser(cuda="pycuda")'
         broken = f"installed but does not load ({error}); " if _installed("pycuda") else ""
-        return "PyCUDA", MISSING, f"{escape(broken)}{advice}"
+        return "PyCUDA", MISSING, escape(broken + advice)
     return "PyCUDA", OK, version("pycuda")
 
 
@@ -125,7 +126,7 @@ def _fusion() -> Finding:
         fuser = Fuser()
         fused = fuser(np.full((32, 48, 3), 90, np.uint8), np.full((32, 48), 30, np.uint8))
     except UserError as error:
-        return "bundled model fuses", MISSING, str(error)
+        return "bundled model fuses", MISSING, escape(str(error))
     return (
         "bundled model fuses",
         OK if fused.shape == (32, 48, 3) else MISSING,

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from ship_deploy.errors import UserError
+from ship_deploy.errors import UserError, how_to_install
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def find_gpu(device: int = 0) -> Gpu:
         from cuda.bindings import runtime
     except ImportError as error:
         raise UserError(
-            "cuda-python is not installed: pip install 'ship-deploy[tensorrt]', or [tensorrt-rtx]"
+            f"cuda-python is not installed: {how_to_install('tensorrt')}, or '.[tensorrt-rtx]'"
         ) from error
     status, count = runtime.cudaGetDeviceCount()
     if status == runtime.cudaError_t.cudaErrorInsufficientDriver:

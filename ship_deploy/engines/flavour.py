@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from ship_deploy.errors import UserError
+from ship_deploy.errors import UserError, how_to_install
 
 MODULES = {
     "tensorrt": "tensorrt",
@@ -51,8 +51,8 @@ def load(name: str | None = None) -> Flavour:
         installed = [n for n, module in MODULES.items() if importlib.util.find_spec(module)]
         if not installed:
             raise UserError(
-                "TensorRT is not installed: pip install 'ship-deploy[tensorrt]', "
-                "or 'ship-deploy[tensorrt-rtx]' for RTX GPUs"
+                f"TensorRT is not installed: {how_to_install('tensorrt')}, "
+                "or '.[tensorrt-rtx]' for RTX GPUs"
             )
         name = installed[0]
     if name not in MODULES:
@@ -67,9 +67,7 @@ def _load(name: str) -> Flavour:
     try:
         trt: Any = importlib.import_module(MODULES[name])
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"{MODULES[name]} is not installed: pip install 'ship-deploy[{name}]'"
-        ) from error
+        raise UserError(f"{MODULES[name]} is not installed: {how_to_install(name)}") from error
     except (ImportError, OSError) as error:  # its libraries, or those of CUDA
         raise UserError(f"{MODULES[name]} is installed but does not load ({error})") from error
     if name == "tensorrt" and tuple(map(int, trt.__version__.split(".")[:2])) < _MINIMUM:

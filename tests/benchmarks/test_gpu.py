@@ -65,7 +65,7 @@ def test_with_a_gpu_what_fails_is_said_and_the_rest_goes_on(made, tmp_path, no_g
 def test_nothing_is_begun_when_the_time_is_up(made, tmp_path, no_gpu, gpu_here):
     run(made, [], tmp_path, [(32, 48)], 1, minutes=0, say=lambda _: None)
     content = json.loads((tmp_path / "gpu.json").read_text())
-    assert set(content["problems"].values()) == {"the time was up"}
+    assert set(content["problems"].values()) == {"the time limit was reached"}
     assert content["latency"] is None
 
 
@@ -89,6 +89,6 @@ def test_what_fails_there_is_an_error_here(work, arguments, message):
 
 def test_what_hangs_is_ended():
     start = time.monotonic()
-    with pytest.raises(UserError, match="was not done within 2 s"):
+    with pytest.raises(UserError, match="did not finish within 2 s"):
         isolated(time.sleep, 600, seconds=2)
     assert time.monotonic() - start < 60

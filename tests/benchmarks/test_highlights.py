@@ -10,6 +10,7 @@ NOTHING = {
     "latency": None,
     "fidelity": None,
     "device": {},
+    "checkpoint": "ship.safetensors",
 }
 
 
@@ -41,12 +42,15 @@ def test_says_that_nothing_ran_where_there_was_no_gpu():
 
 def test_says_what_ran_on_a_gpu_and_what_did_not(ran):
     assert highlights.gpu(ran).splitlines() == [
-        "- Run on NVIDIA X, 2026-11-23.",
-        "- Passed 1 of 2 checks of the CUDA layer.",
-        "- A frame of 480x640: A, FP32: 12.3 ms.",
-        "- Within tolerance: 1 of 2.",
+        "- Tested: `ship` on NVIDIA X, 2026-11-23.",
+        "- CUDA layer: 1 of 2 checks passed.",
+        "- Fidelity: 1 of 2 engines within tolerance.",
         "- **No TensorRT engine has run on a GPU yet.**",
-        "- Did not run or pass: B, FP32; Latency.",
+        "- Time of a frame of 480x640:",
+        "    - A, FP32: 12.3 ms",
+        "- Did not run or pass:",
+        "    - B, FP32",
+        "    - Latency",
     ]
 
 
@@ -55,9 +59,12 @@ def test_says_that_everything_ran_on_a_gpu(ran):
     engine = {**quick, "candidate": "TensorRT, FP16"}
     content = {**ran, "problems": {}, "latency": {"results": [quick, engine]}}
     assert highlights.gpu(content).splitlines()[2:] == [
-        "- A frame of 480x640: A, FP32: 12.3 ms; TensorRT, FP16: 12.3 ms.",
-        "- Within tolerance: 1 of 2.",
-        "- Did not run or pass: nothing.",
+        "- Fidelity: 1 of 2 engines within tolerance.",
+        "- Time of a frame of 480x640:",
+        "    - A, FP32: 12.3 ms",
+        "    - TensorRT, FP16: 12.3 ms",
+        "- Did not run or pass:",
+        "    - nothing",
     ]
 
 
@@ -65,7 +72,7 @@ def test_the_status_says_how_the_runtime_ran_on_a_gpu(ran):
     """Not how PyTorch did: who reads the status wants to deploy."""
     ran["latency"]["results"].append({**ran["latency"]["results"][0], "candidate": "PyTorch"})
     assert highlights.status({"gpu": ran, "models": []}).splitlines()[3] == (
-        "| Does it run on a GPU? | Run on NVIDIA X, 2026-11-23. A frame of 480x640: A, FP32: "
+        "| Does it run on a GPU? | `ship` on NVIDIA X, 2026-11-23, 480x640: A, FP32: "
         "12.3 ms. **No TensorRT engine has run on a GPU yet.** |"
     )
 

@@ -74,4 +74,4 @@ def test_writes_what_it_measured(made, tmp_path, monkeypatch):
 
 def test_nothing_is_begun_when_the_time_is_up(made, tmp_path):
     table = run(made, [BASELINES["cpu"]], tmp_path, [(16, 24)], 1, deadline=-1.0)
-    assert "not run: the time was up" in table
+    assert "not run: the time limit was reached" in table

@@ -186,7 +186,7 @@ def test_one_bad_file_is_one_line_and_the_rest_is_kept(what, data, inside, tmp_p
     with pytest.raises(UserError) as caught:
         run(data, tmp_path / "out")
     assert message in str(caught.value)
-    assert str(caught.value).startswith(f"{tmp_path / 'out'}: all but 1, ")
+    assert str(caught.value).startswith(f"{tmp_path / 'out'}: complete but for 1: ")
     assert message in capsys.readouterr().err.replace("\n", " ")
     assert "\n" not in str(caught.value)
     rest = json.loads((tmp_path / "out" / "quality.json").read_text())["data"]["set"]

@@ -125,7 +125,7 @@ def test_other_boxes_are_judged_on_the_same_pictures(data, boxes, inside, tmp_pa
 
 def test_a_picture_that_is_missing_is_one_line_and_the_rest_is_kept(data, boxes, inside, tmp_path):
     (tmp_path / "other" / "b.png").unlink()
-    with pytest.raises(UserError, match=r"all but 1, .*other/b\.\*: 0 pictures"):
+    with pytest.raises(UserError, match=r"complete but for 1: .*other/b\.\*: 0 pictures"):
         run(data, boxes, tmp_path / "out", "average", f"it={tmp_path / 'other'}")
     record = json.loads((tmp_path / "out" / "targets.json").read_text())
     assert record["data"]["set"]["images"] == ["some-a", "some-c"]

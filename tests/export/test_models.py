@@ -84,7 +84,7 @@ def test_an_export_out_of_tolerance_fails_and_writes_nothing(
     monkeypatch.setattr(build, "fold", spoiled)
 
     with pytest.raises(UserError, match=r"raw error is 0\.0003\d*, the limit 0\.0001"):
-        export_models(small_checkpoint, tmp_path / "out")
+        export_models(small_checkpoint, tmp_path / "out", (48, 64))
 
     assert not (tmp_path / "out").exists()
 
@@ -157,11 +157,13 @@ def test_fp16_is_typed_in_the_graph_and_close(small_fp16_models):
     assert Fuser(frames, device="cpu")(*render(0, 32, 40)).shape == (32, 40, 3)
 
 
+@pytest.fixture(scope="module")
+def fp16_luminance(small_fp16_models):
+    return OnnxRuntime(read_artifact(small_fp16_models / "small.fp16.luminance.onnx"), "cpu", None)
+
+
 @pytest.mark.parametrize("kind", ["constant", "black", "saturated", "noise"])
-def test_fp16_survives_hard_frames(small_fp16_models, kind):
-    run = OnnxRuntime(
-        read_artifact(small_fp16_models / "small.fp16.luminance.onnx"), "cpu", None
-    ).run
+def test_fp16_survives_hard_frames(fp16_luminance, kind):
     shape = (1, 1, 1080, 1920)
     frame = {
         "constant": lambda: np.full(shape, 0.5, np.float32),
@@ -170,4 +172,4 @@ def test_fp16_survives_hard_frames(small_fp16_models, kind):
         "noise": lambda: np.random.default_rng(0).random(shape, np.float32),
     }[kind]()
 
-    assert np.isfinite(run(frame, frame)).all()
+    assert np.isfinite(fp16_luminance.run(frame, frame)).all()

@@ -50,7 +50,7 @@ class Metric:
                 raise TypeError(f"metrics take uint8 tensors, not {kind}")
             if image.shape != fused.shape or image.ndim not in (2, 3):
                 shapes = ", ".join(str(tuple(i.shape)) for i in images)
-                raise ValueError(f"shapes are {shapes}, expected (H, W) or (N, H, W) thrice")
+                raise ValueError(f"shapes are {shapes}, expected (H, W) or (N, H, W) three times")
         if convention not in CONVENTIONS:
             raise ValueError(f"convention is {convention!r}, expected one of {CONVENTIONS}")
         score = self.cddfuse if convention == "cddfuse" and self.cddfuse else self.paper

@@ -71,7 +71,10 @@ class Canvas:
     clear: float | Array  # metres after which 63 % of what is seen is air; (4,): by channel
     labels: NDArray[np.uint8] | None = None
     label: int = 0
-    heat: tuple[float, float] = (0, 1)  # warmth is painted as heat[0] + heat[1] * warmth
+    warmth_scale: tuple[float, float] = (
+        0,
+        1,
+    )  # warmth is painted as warmth_scale[0] + warmth_scale[1] * warmth
 
     def veil(self, values: ArrayLike, z: ArrayLike) -> Array:
         """Values (..., 4) as seen through z metres of air."""
@@ -80,7 +83,9 @@ class Canvas:
 
     def fill(self, points: ArrayLike, colour: ArrayLike, warmth: float) -> None:
         """Paint a flat polygon (n, 3)."""
-        corners = self._polygon(points, colour, self.heat[0] + self.heat[1] * warmth)
+        corners = self._polygon(
+            points, colour, self.warmth_scale[0] + self.warmth_scale[1] * warmth
+        )
         if self.labels is not None:
             cv2.fillPoly(self.labels, [corners], self.label, cv2.LINE_8, 4)
 
@@ -118,7 +123,7 @@ class Canvas:
         """Paint the dark patch of road under something; it is road, so it has no label."""
         angles = np.linspace(0, 2 * np.pi, 17)[:-1]
         ring = np.stack([x + wide * np.cos(angles), 0 * angles, z + deep * np.sin(angles)], -1)
-        warmth = self.heat[0] + self.heat[1] * warmth
+        warmth = self.warmth_scale[0] + self.warmth_scale[1] * warmth
         self._polygon(ring, self.light.at((x, 0, z)) * 0.012, warmth)
 
     def hang(self, corners: Array, texture: Array) -> None:

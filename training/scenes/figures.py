@@ -65,20 +65,20 @@ class Car(NamedTuple):
         def depth(along: ArrayLike) -> ArrayLike:
             return z + (LENGTH - np.asarray(along) if self.coming else np.asarray(along))
 
-        def heat(warmth: float) -> float:  # cold metal mirrors the cold sky
+        def apparent(warmth: float) -> float:  # cold metal mirrors the cold sky
             return warmth if self.running else 0.15 + 0.12 * warmth
 
         canvas.shade(x, z + LENGTH / 2, 1.05, LENGTH / 2 + 0.25, 0.36 if self.running else 0.30)
         for wheel in (x - 0.7, x + 0.7):
-            canvas.box(wheel, z + 0.3, 0.11, 0, 0.5, BLACK, heat(0.58))
+            canvas.box(wheel, z + 0.3, 0.11, 0, 0.5, BLACK, apparent(0.58))
         half = 0.88 - 0.44 * np.clip(OUTLINE[:, 1] - 0.95, 0, 1)  # narrower towards the roof
         deep = depth(OUTLINE[:, 0])
         left, right = (np.column_stack([x + s * half, OUTLINE[:, 1], deep]) for s in (-1, 1))
         for i in np.argsort(-(deep[:-1] + deep[1:])):
             painted, catches, warmth = PANELS[i]
             colour = (body * painted + 0.03) * light * catches
-            canvas.fill((left[i], right[i], right[i + 1], left[i + 1]), colour, heat(warmth))
-        canvas.fill(left if seen < 0 else right, (body * 0.55 + 0.01) * light, heat(0.30))
+            canvas.fill((left[i], right[i], right[i + 1], left[i + 1]), colour, apparent(warmth))
+        canvas.fill(left if seen < 0 else right, (body * 0.55 + 0.01) * light, apparent(0.30))
         glass = [(x + 0.76 * seen, up, depth(along)) for along, up in SIDE_WINDOWS]
         canvas.fill(glass, light * 0.02, 0.18)
         circle = np.exp(1j * np.linspace(0, 2 * np.pi, 25)[:-1])
@@ -87,18 +87,18 @@ class Car(NamedTuple):
                 rim = [
                     (x + 0.885 * seen, 0.32 + r * c.imag, depth(along) + r * c.real) for c in circle
                 ]
-                canvas.fill(rim, light * grey, heat(warmth))
+                canvas.fill(rim, light * grey, apparent(warmth))
         if self.coming:
-            canvas.box(x, z, 0.5, 0.40, 0.64, BLACK, heat(0.80))  # the radiator
+            canvas.box(x, z, 0.5, 0.40, 0.64, BLACK, apparent(0.80))  # the radiator
         else:
-            canvas.box(x, z, 0.26, 0.62, 0.76, light * 0.4, heat(0.33))  # the number plate
-            canvas.hull([(x + 0.45, 0.28, 0.07)], z, BLACK, heat(0.97))  # the exhaust
+            canvas.box(x, z, 0.26, 0.62, 0.76, light * 0.4, apparent(0.33))  # the number plate
+            canvas.hull([(x + 0.45, 0.28, 0.07)], z, BLACK, apparent(0.97))  # the exhaust
         shine = (HEADLIGHT if self.coming else TAILLIGHT) if self.running else light * 0.2
         for lamp in (x - 0.64, x + 0.64):
             if self.coming:
-                canvas.hull([(lamp, 0.66, 0.10)], z, shine, heat(0.55))
+                canvas.hull([(lamp, 0.66, 0.10)], z, shine, apparent(0.55))
             else:
-                canvas.box(lamp, z, 0.17, 0.75, 0.87, shine, heat(0.40))
+                canvas.box(lamp, z, 0.17, 0.75, 0.87, shine, apparent(0.40))
 
 
 class Person(NamedTuple):

@@ -76,7 +76,7 @@ def stamp(canvas: Canvas, item: Item, rng: np.random.Generator) -> NDArray[np.bo
         camera=canvas.camera.cropped(left, top, scale),
         labels=labels,
         label=1,
-        heat=item.heat,
+        warmth_scale=item.warmth_scale,
     )
     item.thing.paint(local)
     if item.target:  # folds, dirt, light from one side
@@ -85,7 +85,7 @@ def stamp(canvas: Canvas, item: Item, rng: np.random.Generator) -> NDArray[np.bo
         soft = 0.05 if item.target == "vehicle" else 0.14  # sheet metal has no folds
         painted = labels > 0
         pixels[painted, :3] *= np.clip(1 + soft * folds + aside, 0.3, 2)[painted][:, None]
-        pixels[painted, 3] += 0.15 * soft * item.heat[1] * folds[painted]
+        pixels[painted, 3] += 0.15 * soft * item.warmth_scale[1] * folds[painted]
     part[:] = cv2.resize(pixels, part.shape[1::-1], interpolation=cv2.INTER_AREA)
     share = cv2.resize(labels.astype(np.float32), part.shape[1::-1], interpolation=cv2.INTER_AREA)
     cover[top:bottom, left:right] = share > 0.5

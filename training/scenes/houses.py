@@ -67,7 +67,7 @@ class House:
         left = 0.5
         while left + 2.2 < length:
             wide = min(rng.uniform(1.8, 4.6), length - 0.4 - left)
-            kind, heat = rng.random(2)
+            kind, warmth = rng.random(2)
             self.area(left - 0.12, 0, wide + 0.24, 3.4)[0][:] *= 0.6
             if kind < 0.4:
                 self.shop(left, wide)
@@ -78,7 +78,7 @@ class House:
                 ]
             else:
                 self.area(left, 0, 1.1, 2.3)[0][:] = (0.05, 0.07, 0.12)  # a door
-                self.area(left + 1.4, 0.5, 0.5, 0.4)[1][..., 3] = 0.5 + 0.3 * heat  # a vent
+                self.area(left + 1.4, 0.5, 0.5, 0.4)[1][..., 3] = 0.5 + 0.3 * warmth  # a vent
             left += wide + 0.5
 
     def window(self, left: float, foot: float, wide: float, tall: float, lit: bool) -> None:
@@ -86,12 +86,12 @@ class House:
         self.area(left - 0.12, foot - 0.14, wide + 0.24, tall + 0.24)[0][:] *= 1.4
         paint, own = self.area(left, foot, wide, tall)
         paint[:] = 0.02
-        hue, folds, brightness, heat = self.rng.random(4)
+        hue, folds, brightness, warmth = self.rng.random(4)
         down, across = np.linspace(1, 0.4, len(own))[:, None, None], np.linspace(0, 9, own.shape[1])
         room = (TUNGSTEN * (1 - hue) + WHITE * hue) * (0.1 + 0.5 * brightness)
         room = down * room * (1 - 0.5 * np.abs(np.sin(across)) ** 6 * (folds > 0.5))[:, None]
         own[..., :3] = room if lit else (1.1 - down) * SKY * brightness
-        own[..., 3] = 0.21 + 0.12 * heat**2 + 0.10 * lit
+        own[..., 3] = 0.21 + 0.12 * warmth**2 + 0.10 * lit
         for bar in (left, left + wide / 2 - 0.03, left + wide - 0.06):
             paint, own = self.area(bar, foot, 0.06, tall)
             paint[:], own[..., :3] = 0.25, 0

@@ -1,7 +1,7 @@
 """People, cyclists and animals in some detail. Metres, upright in the plane z.
 
 Each is painted as capsules: a darker, cooler rim, then the middle. Warmth is of bare skin at 0.93
-and of clothes between 0.5 and 0.7; a canvas's `heat` makes weather of it.
+and of clothes between 0.5 and 0.7; a canvas's `warmth_scale` shifts and scales it for the weather.
 """
 
 from itertools import pairwise
@@ -35,7 +35,7 @@ def paint(canvas: Canvas, parts: list[Part], x: float, z: float, size: float) ->
     """Paint parts, given around x = 0, at (x, z), `size` times as large."""
     light = canvas.light.at((x, size, z))
     scale, foot = canvas.camera.focal / z * size, canvas.camera.project((x, 0, z))
-    offset, gain = canvas.heat
+    offset, gain = canvas.warmth_scale
     for discs, colour, warmth in parts:
         placed = np.array(discs, np.float32)
         for share, shine, cooler in ((1, 0.7, 0.05), (0.65, 1, 0)):

@@ -55,7 +55,7 @@ class Thing(Protocol):
 
 
 class Item(NamedTuple):
-    """A thing, the box in metres that it fits in, and how warm it is (see Canvas.heat)."""
+    """A thing, the box in metres that it fits in, and how warm it is (see Canvas.warmth_scale)."""
 
     thing: Thing
     target: TargetKind | None
@@ -64,7 +64,7 @@ class Item(NamedTuple):
     half: float
     tall: float
     deep: float = 0
-    heat: tuple[float, float] = (0, 1)
+    warmth_scale: tuple[float, float] = (0, 1)
 
 
 class Plot(NamedTuple):
@@ -125,7 +125,7 @@ def furnish(conditions: Conditions, rng: np.random.Generator, height: int, width
     wall = rng.uniform(*conditions.wall)
     items = build_houses(rng, plot, canvas, wall) + plant_trees(rng, plot)
     items += [
-        Item(lamp, None, lamp.x + lamp.reach / 2, lamp.z, 1.4, 7.8, heat=(warmth - 0.25, 1))
+        Item(lamp, None, lamp.x + lamp.reach / 2, lamp.z, 1.4, 7.8, warmth_scale=(warmth - 0.25, 1))
         for lamp in lamps
     ]
     span = 0.15 if conditions.skin[1] < 0.57 else 1.0  # where all is as warm as the air
@@ -290,13 +290,13 @@ def creature(
 ) -> Item:
     """Somebody on foot or on a bicycle, a dog or a deer; `coat` and `skin` are warmths."""
     span = (skin - coat) / 0.29  # `living` has coats at 0.64 and skin at 0.93
-    heat = (coat - 0.64 * span + rng.uniform(-0.02, 0.02), span)
+    warmth_scale = (coat - 0.64 * span + rng.uniform(-0.02, 0.02), span)
     facing, choice = int(rng.choice((-1, 0, 1))), rng.random()
     if choice > 0.9:
         deer = rng.random() < 0.4
         size, legs = (1.15, 1.7) if deer else (rng.uniform(0.6, 0.9), 0.95)
         beast = Beast(x, z, size, legs, FURS[rng.integers(len(FURS))], facing or 1)
-        return Item(beast, "animal", x, z, size, 1.6 * size, heat=heat)
+        return Item(beast, "animal", x, z, size, 1.6 * size, warmth_scale=warmth_scale)
 
     def colour(dark: bool) -> Colour:
         palette = DARK if dark else CLOTH
@@ -315,6 +315,6 @@ def creature(
     tall = rng.uniform(1.55, 1.92)
     if choice > 0.76:
         rider = Rider(x, z, tall, clothes, facing or 1)
-        return Item(rider, "person", x, z, 1.0, tall + 0.2, heat=heat)
+        return Item(rider, "person", x, z, 1.0, tall + 0.2, warmth_scale=warmth_scale)
     walker = Walker(x, z, tall, clothes, rng.random(), facing)
-    return Item(walker, "person", x, z, 0.55, tall + 0.1, heat=heat)
+    return Item(walker, "person", x, z, 0.55, tall + 0.1, warmth_scale=warmth_scale)

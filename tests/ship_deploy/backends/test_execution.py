@@ -213,7 +213,7 @@ def test_arrays_on_the_device(gpu_fuser, fuser, numba):
         fused = gpu_fuser(*map(Array, pair))
         assert isinstance(fused, Array)
         assert np.array_equal(fused.values, fuser(*pair))
-        assert np.array_equal(gpu_fuser(*pair), fused.values)  # the lane's own buffers again
+        assert np.array_equal(gpu_fuser(*pair), fused.values)  # its own buffers again
     batch = [np.stack(side) for side in zip(*pairs((48, 64), (48, 64)), strict=True)]
     assert np.array_equal(gpu_fuser(*map(Array, batch)).values, fuser(*batch))
 

@@ -35,14 +35,14 @@ def test_an_engine_and_what_it_is(model, tmp_path):
     assert " MiB in " in result.stderr
     assert sorted(p.name for p in engine.parent.iterdir()) == ["small.engine", "small.engine.json"]
 
-    facts = json.loads(ship_deploy("info", engine).stdout)
+    info = json.loads(ship_deploy("info", engine).stdout)
 
-    assert facts["engine"]["bytes"] == engine.stat().st_size
-    assert facts["model_digest"] == json.loads(ship_deploy("info", model).stdout)["digest"]
-    assert facts["compute_capabilities"] == ["8.6", "8.9"]
-    assert facts["profile"]["max"] == [2, 32, 48]
-    assert facts["metadata"]["network"] == "SHIP"
-    assert facts["gpu"] is None
+    assert info["engine"]["bytes"] == engine.stat().st_size
+    assert info["model_digest"] == json.loads(ship_deploy("info", model).stdout)["digest"]
+    assert info["compute_capabilities"] == ["8.6", "8.9"]
+    assert info["profile"]["max"] == [2, 32, 48]
+    assert info["metadata"]["network"] == "SHIP"
+    assert info["gpu"] is None
 
     engine.write_bytes(engine.read_bytes()[:-1])
     check_refused(ship_deploy("info", engine), "small.engine: the engine's size in bytes is ")
@@ -79,7 +79,7 @@ def test_builds_that_make_no_sense(model, tmp_path, arguments, message):
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="tensorrt is here")
 def test_a_build_with_what_is_not_installed(model, tmp_path):
     result = ship_deploy("build", model, "-o", tmp_path / "e", "--flavour", "tensorrt")
-    check_refused(result, "tensorrt is not installed: pip install 'ship-deploy[tensorrt]'")
+    check_refused(result, "tensorrt is not installed: pip install '.[tensorrt]'")
     assert not list(tmp_path.iterdir())
 
 

@@ -29,6 +29,6 @@ def test_doctor_without_what_engines_need():
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     for name, module in (("tensorrt", "tensorrt"), ("tensorrt-rtx", "tensorrt_rtx")):
-        assert f"{module} is not installed: pip install 'ship-deploy[{name}]'" in result.stdout
+        assert f"{module} is not installed: pip install '.[{name}]'" in result.stdout
     (line,) = (line for line in result.stdout.splitlines() if "GPU through cuda-python" in line)
     assert "no NVIDIA" in line and "(CUDA error " in line

@@ -29,8 +29,8 @@ def test_json_holds_everything():
 
 
 def test_info_by_name():
-    facts = json.loads(ship_deploy("info", "ship").stdout)
-    assert facts["path"] == str(CATALOGUE["ship"].path) and facts["network"] == "SHIP"
+    info = json.loads(ship_deploy("info", "ship").stdout)
+    assert info["path"] == str(CATALOGUE["ship"].path) and info["network"] == "SHIP"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,5 @@ def test_no_gpu(monkeypatch, status, message):
 
 def test_no_cuda_python(monkeypatch):
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
-    with pytest.raises(
-        UserError, match=r"cuda-python is not installed: pip install 'ship-deploy\["
-    ):
+    with pytest.raises(UserError, match=r"cuda-python is not installed: pip install '\.\["):
         find_gpu()

@@ -41,9 +41,9 @@ def fixed_model(model: Path, tmp_path_factory) -> Path:
     for tensor in [*proto.graph.input, *proto.graph.output]:
         for axis, length in ((1, 48), (2, 64)):
             tensor.type.tensor_type.shape.dim[axis].dim_value = length
-    facts = {**read_artifact(model).metadata, "size": "48x64"}
+    metadata = {**read_artifact(model).metadata, "size": "48x64"}
     del proto.metadata_props[:]
-    onnx.helper.set_model_props(proto, facts)
+    onnx.helper.set_model_props(proto, metadata)
     path = tmp_path_factory.mktemp("fixed") / "fixed.onnx"
     path.write_bytes(seal(proto.SerializeToString()))
     return path
@@ -61,8 +61,8 @@ def foreign(tmp_path: Path, *nodes: onnx.NodeProto) -> Artifact:
     proto = onnx.helper.make_model(
         graph, producer_name=PRODUCER, opset_imports=[opset], ir_version=10
     )
-    facts = {"graph": "frames", "precision": "fp32", "size": "any"}
-    onnx.helper.set_model_props(proto, facts)
+    metadata = {"graph": "frames", "precision": "fp32", "size": "any"}
+    onnx.helper.set_model_props(proto, metadata)
     path = tmp_path / "foreign.onnx"
     path.write_bytes(seal(proto.SerializeToString()))
     return read_artifact(path)
@@ -322,10 +322,10 @@ def test_a_flavour_that_is_not_there(monkeypatch):
     for module in flavour.MODULES.values():
         monkeypatch.setitem(sys.modules, module, None)
     for name in flavour.MODULES:
-        with pytest.raises(UserError, match=rf"pip install 'ship-deploy\[{name}\]'"):
+        with pytest.raises(UserError, match=rf"pip install '\.\[{name}\]'"):
             load(name)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"TensorRT is not installed: pip install 'ship-deploy\[t"):
+    with pytest.raises(UserError, match=r"TensorRT is not installed: pip install '\.\[t"):
         load()
 
 

@@ -80,14 +80,14 @@ def test_what_was_written_is_read(tmp_path, recipe):
 
 
 def test_the_passport_is_json_that_says_what_the_engine_is(engine):
-    facts = json.loads(passport_path(engine).read_text())
-    assert facts["format"] == 1
-    assert facts["engine"]["bytes"] == len(ENGINE)
-    assert facts["metadata"] == RECIPE.metadata
-    assert (facts["flavour"], facts["version"]) == ("tensorrt-rtx", "1.7.1.116")
-    assert facts["compute_capabilities"] == ["8.6", "8.9"]
-    assert facts["profile"]["opt"] == [1, 480, 640]
-    assert facts["gpu"] is None
+    passport = json.loads(passport_path(engine).read_text())
+    assert passport["format"] == 1
+    assert passport["engine"]["bytes"] == len(ENGINE)
+    assert passport["metadata"] == RECIPE.metadata
+    assert (passport["flavour"], passport["version"]) == ("tensorrt-rtx", "1.7.1.116")
+    assert passport["compute_capabilities"] == ["8.6", "8.9"]
+    assert passport["profile"]["opt"] == [1, 480, 640]
+    assert passport["gpu"] is None
 
 
 def mutate(dice: random.Random, content: bytes, other: bytes) -> bytes:

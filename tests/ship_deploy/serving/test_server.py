@@ -104,9 +104,9 @@ def test_health(server):
 def test_a_frame_brings_all_pictures_of_one_result(server):
     server.write(result())
     answer, content = get(server, "/frame?after=0")
-    facts = json.loads(answer.headers["X-Frame"])
-    assert facts["sequence"] == 1 and facts["fused"] is True
-    first, second, third = facts["lengths"]
+    headers = json.loads(answer.headers["X-Frame"])
+    assert headers["sequence"] == 1 and headers["fused"] is True
+    first, second, third = headers["lengths"]
     assert first + second + third == len(content)
     assert np.abs(decode(content[-third:]).astype(int) - FUSED).max() < 8
 

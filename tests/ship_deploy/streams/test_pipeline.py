@@ -82,7 +82,7 @@ def test_a_file_is_not_read_far_ahead(tmp_path):
             capture._paths = counted()
             return capture
 
-    ahead, results = [], []
+    read_ahead, results = [], []
     sources = [
         Counting(write_folder(tmp_path / side, range(100), (16, 16)), infrared=False)
         for side in ("v", "i")
@@ -90,12 +90,14 @@ def test_a_file_is_not_read_far_ahead(tmp_path):
 
     def fuse(visible, infrared):
         results.append(1)
-        ahead.append(max(source.read for source in sources) - len(results))
+        read_ahead.append(max(source.read for source in sources) - len(results))
         return average(visible, infrared)
 
     run(*sources, fuse, length=3)
 
-    assert len(results) == 100 and max(ahead) <= 3 + 2  # held, in a reader's hand, being decoded
+    assert (
+        len(results) == 100 and max(read_ahead) <= 3 + 2
+    )  # held, in a reader's hand, being decoded
 
 
 def test_what_is_left_of_a_longer_file_comes_alone(tmp_path):
