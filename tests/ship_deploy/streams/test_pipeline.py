@@ -1,6 +1,7 @@
 """The whole pipeline, around a stand-in for the network."""
 
 import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -275,3 +276,26 @@ def test_network_cameras_are_fused_and_one_may_leave_and_return():
     assert statistics.infrared.reconnections >= 1 and statistics.visible.reconnections == 0
     assert statistics.latency_p50 is not None and statistics.rate > 0
     check_closed(pipeline)
+
+
+class Stamped(ScriptedCamera):
+    """Declares a shared clock, from which its own is `wrong` seconds away."""
+
+    clock, wrong = "shared", 0.0
+
+    def picture(self) -> tuple[np.ndarray, float]:
+        return super().picture()[0], time.monotonic() - self.wrong
+
+
+def test_the_log_says_once_why_cameras_that_deliver_are_not_paired(monkeypatch, caplog):
+    monkeypatch.setattr("ship_deploy.streams.pairer.UNPAIRED", 0.3)
+    visible, infrared = Stamped("visible", (32, 40, 3)), Stamped("infrared", (24, 32))
+    infrared.wrong = 0.9
+    with Pipeline(visible, infrared, average, deadlines=(1.0, 0.1)) as pipeline:
+        for number, result in enumerate(pipeline):
+            assert not result.fused
+            if number == 250:
+                break
+    said = [record.getMessage() for record in caplog.records]
+    complaints = [text for text in said if text.startswith("nothing was paired")]
+    assert len(complaints) == 1 and "infrared frames lie -0." in complaints[0]
