@@ -10,6 +10,7 @@ from ship_deploy.errors import UserError
 
 SMALLEST = 16  # pixels a side; below, the network's statistics over the frame mean nothing
 PERCENTILES = (0.5, 99.5)  # of a frame of more than 8 bits, that become 0 and 255 by default
+COLOURED = 0.04  # of the full scale, mean difference of the channels
 NO_DATA = (-9999.0, -32768.0, float(np.finfo(np.float32).min))
 Frames = NDArray[np.uint8]
 
@@ -57,6 +58,12 @@ def one_channel(infrared: Any) -> Any:
             "expected grey levels or counts, (H, W)"
         )
     return infrared[..., 0]
+
+
+def is_coloured(image: NDArray[Any]) -> bool:
+    """Whether the channels of a picture (H, W, 3) differ by more than a codec makes grey differ."""
+    some = image[::4, ::4]
+    return bool(np.ptp(some, axis=2).mean(dtype=float) > COLOURED * np.iinfo(image.dtype).max)
 
 
 def check_pair(visible: Any, infrared: Any) -> None:

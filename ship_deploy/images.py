@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from ship_deploy.containers import cut_short, is_radiometric, read_tiff
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
-from ship_deploy.frames import Frames, check_infrared, check_pair
+from ship_deploy.frames import Frames, check_infrared, check_pair, is_coloured
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
-COLOURED = 0.04  # of the full scale; between channels of a grey picture a JPEG may leave less
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
 
@@ -59,7 +58,7 @@ def read_infrared(path: Path) -> NDArray[Any]:
         raise UserError(f"{path}: a TIFF of 16-bit floats; save it as 32-bit floats")
     image = _decode(path, content, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     if image.ndim == 3:
-        if np.ptp(image, axis=2).mean(dtype=float) > COLOURED * np.iinfo(image.dtype).max:
+        if is_coloured(image):
             kind = "a radiometric JPEG" if is_radiometric(content) else "a picture"
             raise UserError(
                 f"{path}: {kind} in colour, expected grey levels or counts; save it with a grey "
@@ -113,8 +112,8 @@ def check_pairs(pairs: list[FilePair], align: Align | None = None) -> None:
 
     Args:
         pairs: the files.
-        align: takes an infrared frame and the (height, width) of the visible one, and warps it
-            there; without it the frames must be aligned.
+        align: takes an infrared frame and the (height, width) of the visible one, and brings it
+            there; without it the frames must be aligned and of one size.
     """
     problems = []
     for pair in pairs:

@@ -40,7 +40,8 @@ class Pipeline:
     see `Fuser(threads=...)`; OpenCV's are set by `cv2.setNumThreads`. Use as a context manager.
 
     Args:
-        visible: source of uint8 frames; 16-bit ones lose their lower byte.
+        visible: source of uint8 frames; of 16-bit ones the upper 8 bits are kept, of those that
+            the brightest sample so far needs.
         infrared: source of 8 or 16-bit frames; both sources are live or both are not.
         fuse: a `Fuser`, or any such function. Its UserError costs one frame, which then goes out
             alone with the message as reason; any other error ends the stream.

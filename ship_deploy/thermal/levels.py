@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, limits, missing, scale
+from ship_deploy.frames import (
+    PERCENTILES,
+    Frames,
+    check_percentiles,
+    is_coloured,
+    limits,
+    missing,
+    scale,
+)
 from ship_deploy.thermal.dead_pixels import DeadPixels
 
 NEW_SCENE = 0.5  # of the frame black or white by the old limits: they say nothing of this one
@@ -79,9 +87,14 @@ class Thermal:
             uint8 (H, W).
 
         Raises:
-            UserError: a map of dead pixels of another size.
+            UserError: a frame in false colour, or a map of dead pixels of another size.
         """
         if image.ndim == 3:
+            if is_coloured(image):
+                raise UserError(
+                    "the infrared frame is in colour, expected grey levels or counts; set the "
+                    "camera to a grey palette"
+                )
             image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         self._watch(image, time)
         if self._dead is not None:
