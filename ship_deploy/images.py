@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ship_deploy.containers import cut_short, is_radiometric, read_tiff
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
-from ship_deploy.frames import Frames, check_infrared, check_pair
+from ship_deploy.frames import Frames, check_infrared, check_pair, is_coloured
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
@@ -25,13 +26,48 @@ class FilePair(NamedTuple):
 
 
 def read_visible(path: Path) -> Frames:
-    """A visible frame: uint8 BGR (H, W, 3), or (H, W) from a grey file."""
-    return _decode(path, cv2.IMREAD_ANYCOLOR)
+    """A visible frame: uint8 BGR (H, W, 3), or (H, W) from a grey file.
+
+    Raises:
+        UserError: the file cannot be read, is damaged, or has more than 8 bits a sample: which of
+            them hold the picture depends on the camera.
+    """
+    image = _decode(path, read_file(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+    if image.dtype != np.uint8:
+        raise UserError(
+            f"{path}: a visible image of {image.dtype}, expected 8 bits a sample; scale it first, "
+            "for a camera of 12 bits by 1/16"
+        )
+    return image
 
 
 def read_infrared(path: Path) -> NDArray[Any]:
-    """An infrared frame, (H, W), in the depth of the file: uint8, uint16 or float32."""
-    return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    """An infrared frame, (H, W), in the depth of the file, bright where its values say so.
+
+    Raises:
+        UserError: the file cannot be read, is damaged, is in false colour, or holds several
+            images or bands, of which nobody says which one is meant.
+    """
+    content = read_file(path)
+    tiff = read_tiff(content)
+    if tiff and tiff.pages > 1:
+        raise UserError(f"{path}: a TIFF of {tiff.pages} pages; give one file an image")
+    if tiff and tiff.bits > 8 and tiff.bands == 2:
+        raise UserError(f"{path}: a TIFF of 2 bands; give a file with the infrared one alone")
+    if tiff and tiff.floats and tiff.bits == 16:
+        raise UserError(f"{path}: a TIFF of 16-bit floats; save it as 32-bit floats")
+    image = _decode(path, content, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+    if image.ndim == 3:
+        if is_coloured(image):
+            kind = "a radiometric JPEG" if is_radiometric(content) else "a picture"
+            raise UserError(
+                f"{path}: {kind} in colour, expected grey levels or counts; save it with a grey "
+                "palette, or its temperatures as 16-bit PNG or TIFF"
+            )
+        image = _decode(path, content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if tiff and tiff.white_is_zero and image.dtype == np.uint16:
+        image = np.iinfo(np.uint16).max - image  # OpenCV does that for 8 bits only
+    return image
 
 
 def write_png(path: Path, image: NDArray[Any]) -> None:
@@ -76,8 +112,8 @@ def check_pairs(pairs: list[FilePair], align: Align | None = None) -> None:
 
     Args:
         pairs: the files.
-        align: takes an infrared frame and the (height, width) of the visible one, and warps it
-            there; without it the frames must be aligned.
+        align: takes an infrared frame and the (height, width) of the visible one, and brings it
+            there; without it the frames must be aligned and of one size.
     """
     problems = []
     for pair in pairs:
@@ -114,15 +150,20 @@ def _images(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _decode(path: Path, flags: int) -> NDArray[Any]:
+def read_file(path: Path) -> bytes:
+    """The content of an image file; UserError if it cannot be read or lacks its end."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror})") from error
     if not content:
         raise UserError(f"{path}: the file is empty")
-    if _cut_short(content):
+    if cut_short(content):
         raise UserError(f"{path}: the image is truncated")
+    return content
+
+
+def _decode(path: Path, content: bytes, flags: int) -> NDArray[Any]:
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:
@@ -130,11 +171,3 @@ def _decode(path: Path, flags: int) -> NDArray[Any]:
     if image is None:
         raise UserError(f"{path}: not an image, or a damaged one")
     return image
-
-
-def _cut_short(content: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end, which some decoders fill with grey."""
-    if content.startswith(b"\xff\xd8"):
-        start_of_scan, end_of_image = content.rfind(b"\xff\xda"), content.rfind(b"\xff\xd9")
-        return end_of_image < start_of_scan  # the end of an embedded thumbnail comes before
-    return content.startswith(b"\x89PNG") and b"IEND" not in content[-64:]

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import Frames
-from ship_deploy.images import SUFFIXES, read_visible
+from ship_deploy.frames import PERCENTILES, Frames, stretch
+from ship_deploy.images import SUFFIXES, read_infrared, read_visible
 from training import cache, colour
 from training.parallel import in_order
 from training.saliency import mask
@@ -84,6 +84,11 @@ def read_folders(
 def read_grey(path: Path) -> Frames:
     """An image file as (H, W), colour weighted as the network does; a UserError if unreadable."""
     return grey(read_visible(path))
+
+
+def _read_infrared(path: Path) -> Frames:
+    """As the runtime gives it to the network."""
+    return stretch(read_infrared(path), PERCENTILES)
 
 
 def grey(image: Frames) -> Frames:
@@ -166,9 +171,9 @@ def _decode(paths: Sequence[Path]) -> Frames | list[str]:
     """Luminance, infrared and saliency, (3, H, W), or all that is wrong with the files."""
     frames: list[Frames] = []
     problems = []
-    for path in paths:
+    for path, read in zip(paths, (read_grey, _read_infrared, read_grey), strict=False):
         try:
-            frames.append(read_grey(path))
+            frames.append(read(path))
         except UserError as error:
             problems.append(str(error))
     if problems:

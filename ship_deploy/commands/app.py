@@ -44,6 +44,15 @@ CalibrationFile = Annotated[
     ),
 ]
 
+CropInfrared = Annotated[
+    str | None,
+    typer.Option(
+        metavar="top|bottom|X,Y,W,H",
+        help="Part of each infrared frame to use; top for USB cameras whose frames hold the "
+        "image above the temperatures.",
+    ),
+]
+
 
 class PairBy(str, Enum):
     """How frames of two files find each other."""
@@ -90,6 +99,7 @@ def fuse(
         typer.Option(help="HTML page to write, which compares the fused images with the sources."),
     ] = None,
     calibration: CalibrationFile = None,
+    crop_infrared: CropInfrared = None,
 ) -> None:
     """Fuse two images, or two folders of images with the same names."""
     from ship_deploy.commands.fuse import fuse_files
@@ -100,6 +110,7 @@ def fuse(
         output,
         report=report,
         calibration=calibration,
+        crop_infrared=crop_infrared,
         model=model,
         backend=backend,
         device=device,
@@ -160,6 +171,7 @@ def stream(
         typer.Option(help="Map of dead pixels, written by ship-deploy find-dead-pixels."),
     ] = None,
     calibration: CalibrationFile = None,
+    crop_infrared: CropInfrared = None,
     push: Annotated[
         str | None,
         typer.Option(
@@ -197,6 +209,7 @@ def stream(
         smoothing=smoothing,
         clahe=clahe,
         black_hot=black_hot,
+        crop_infrared=crop_infrared,
         push=push,
         serve=serve,
         model=model,

@@ -2,10 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 from rich.progress import track
 
 from ship_deploy import console
@@ -13,8 +15,10 @@ from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, stretch
 from ship_deploy.fuser import Fuser
-from ship_deploy.geometry.calibration import Calibration, read_calibration
+from ship_deploy.geometry.calibration import read_calibration
+from ship_deploy.geometry.shape import Crop, fit
 from ship_deploy.images import (
+    Align,
     FilePair,
     check_pairs,
     find_pairs,
@@ -32,6 +36,7 @@ def fuse_files(
     *,
     report: Path | None = None,
     calibration: Path | None = None,
+    crop_infrared: str | None = None,
     model: str | PathLike[str] | None = None,
     backend: str = "auto",
     device: str = "auto",
@@ -48,6 +53,7 @@ def fuse_files(
         output: a folder, or for two images also a `.png`.
         report: an HTML page to write, or None.
         calibration: from `ship-deploy calibrate`; None if the images are aligned.
+        crop_infrared: the part of each infrared image that is used, see `Crop`; None for all.
         model: see `Fuser`; so are those that follow.
         backend: the same.
         device: the same.
@@ -60,15 +66,17 @@ def fuse_files(
     check_percentiles(percentiles)
     pairs = find_pairs(visible, infrared)
     outputs = _outputs(pairs, output)
-    known = None if calibration is None else read_calibration(calibration)
-    check_pairs(pairs, known.align if known else None)
+    align = fit if calibration is None else read_calibration(calibration).align
+    crop = None if crop_infrared is None else Crop(crop_infrared)
+    check_pairs(pairs, lambda image, size: align(crop(image) if crop else image, size))
+    reader = partial(_read, align=align, crop=crop, percentiles=percentiles)
     fuser = Fuser(model, backend=backend, device=device, threads=threads)
     for folder in {outputs[0].parent, *([report.parent] if report else [])}:
         make_folder(folder)
     seconds = []
     steps = track(list(zip(pairs, outputs, strict=True)), "Fusing", console=console.ERR)
     for pair, path in steps:
-        frames = _read(pair, known, percentiles)
+        frames = reader(pair)
         start = time.perf_counter()
         fused = fuser(*frames)
         seconds.append(time.perf_counter() - start)
@@ -81,7 +89,7 @@ def fuse_files(
     print(output)
     if report:
         info = {**summary(fuser), "median time": f"{pace} a frame"}
-        panels = _panels(pairs, outputs, known, percentiles)
+        panels = _panels(pairs, outputs, reader)
         write_report(report, panels, info, "Fused pairs")
         print(report)
 
@@ -104,23 +112,22 @@ def _outputs(pairs: list[FilePair], output: Path) -> list[Path]:
 
 
 def _read(
-    pair: FilePair, calibration: Calibration | None, percentiles: tuple[float, float]
+    pair: FilePair, align: Align, crop: Crop | None, percentiles: tuple[float, float]
 ) -> tuple[Frames, Frames]:
     """Both frames as they are fused: infrared in 8 bits, aligned."""
     visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
+    if crop is not None:
+        infrared = crop(infrared)
     infrared = stretch(infrared, percentiles)  # before the warp, whose border is no temperature
-    if calibration is not None:
-        height, width = visible.shape[:2]
-        infrared = calibration.align(infrared, (height, width))
-    return visible, infrared
+    height, width = visible.shape[:2]
+    return visible, np.asarray(align(infrared, (height, width)), np.uint8)
 
 
 def _panels(
     pairs: list[FilePair],
     outputs: list[Path],
-    calibration: Calibration | None,
-    percentiles: tuple[float, float],
+    read: Callable[[FilePair], tuple[Frames, Frames]],
 ) -> Iterator[Panel]:
     """The pictures for the report, read one pair at a time."""
     for pair, path in zip(pairs, outputs, strict=True):
-        yield Panel(pair.name, *_read(pair, calibration, percentiles), read_visible(path))
+        yield Panel(pair.name, *read(pair), read_visible(path))

@@ -14,6 +14,7 @@ from ship_deploy.errors import UserError
 from ship_deploy.frames import PERCENTILES
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import read_calibration
+from ship_deploy.geometry.shape import Crop
 from ship_deploy.results import Output, SourceStatistics, Statistics
 from ship_deploy.serving import Server
 from ship_deploy.streams.outputs import CODECS, ImageOutput, VideoOutput, close_all
@@ -40,6 +41,7 @@ def stream(
     smoothing: float = 2.0,
     clahe: float | None = None,
     black_hot: bool = False,
+    crop_infrared: str | None = None,
     push: str | None = None,
     serve: str | None = None,
     model: str | PathLike[str] | None = None,
@@ -62,6 +64,7 @@ def stream(
         smoothing: the same, seconds.
         clahe: the same.
         black_hot: the same.
+        crop_infrared: the part of each infrared frame that is used, see `Crop`; None for all.
         push: address to send the fused stream to, see `PushOutput`, or None.
         serve: HOST:PORT of the live page, or None.
         model: see `Fuser`; so are those that follow.
@@ -81,7 +84,8 @@ def stream(
     thermal = Thermal(
         percentiles=percentiles, smoothing=smoothing, clahe=clahe, black_hot=black_hot, dead=dead
     )
-    prepare = Preparation(thermal, known)
+    crop = None if crop_infrared is None else Crop(crop_infrared)
+    prepare = Preparation(thermal, known, crop)
     fuser = Fuser(model, backend=backend, device=device, threads=threads)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
     if push is not None:

@@ -6,6 +6,7 @@ every `Result` goes to each `Output`.
 """
 
 from ship_deploy.geometry.calibration import Calibration, read_calibration
+from ship_deploy.geometry.shape import Crop
 from ship_deploy.results import Clock, Frame, Output, Result, SourceStatistics, Statistics
 from ship_deploy.serving import Server
 from ship_deploy.streams.compositor import Fuse, Prepare
@@ -30,6 +31,7 @@ __all__ = [
     "Camera",
     "Capture",
     "Clock",
+    "Crop",
     "DeadPixels",
     "Frame",
     "Fuse",

@@ -35,13 +35,14 @@ class Compositor:
         # An infrared frame as it came, the size that it was prepared for, and prepared.
         self._ready: tuple[Frame, tuple[int, int] | None, Frame] | None = None
         self._said = ""
+        self._bits = 8  # of the visible camera, as far as its samples show
 
     def compose(self, pair: Pair) -> Result:
         """The result of a pair, or of one frame alone.
 
         A UserError or an OpenCV error of `prepare` or `fuse` makes a result with one frame alone.
         """
-        visible = None if pair.visible is None else _colour(pair.visible.image)
+        visible = None if pair.visible is None else _colour(self._eight_bits(pair.visible.image))
         if visible is not None:
             self._size = visible.shape[:2]
         image, infrared, reason = visible, None, pair.reason
@@ -64,6 +65,16 @@ class Compositor:
             image, pair.visible, infrared, reason == "", reason, frame.time, self._clock()
         )
 
+    def _eight_bits(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """A visible image's upper 8 bits, of as many as the camera has used so far.
+
+        Cameras of 10 or 12 bits put them at the lower end of 16.
+        """
+        if image.dtype == np.uint8:
+            return image
+        self._bits = max(self._bits, int(image.max()).bit_length())
+        return np.asarray(image >> (self._bits - 8), np.uint8)
+
     def _prepare_once(self, frame: Frame) -> Frame:
         known = self._ready and self._ready[0] is frame and self._ready[1] == self._size
         if self._ready is None or not known:
@@ -78,10 +89,8 @@ class Compositor:
         self._said = reason
 
 
-def _colour(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """A visible image as uint8 (H, W, 3); 16 bits lose their lower byte."""
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
+def _colour(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image, uint8 (H, W) or (H, W, 3), as (H, W, 3)."""
     if image.ndim == 2:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
     return image

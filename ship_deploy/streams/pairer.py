@@ -19,6 +19,7 @@ from ship_deploy.streams.track import (
 )
 
 Settle: TypeAlias = Callable[[Side, Frame, str], None]
+UNPAIRED = 10.0  # seconds without a pair that are worth a complaint
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Pairer:
         self._tracks = {"visible": self._visible, "infrared": self._infrared}
         self._passed = float("-inf")  # time up to which all is decided
         self._paired = now  # when the last pair was given
+        self._apart: float | None = None  # seconds to the partner that was too far away
         self._out: tuple[Held | None, Held | None] = (None, None)  # the pair that is being fused
         self._phase = Phase()
 
@@ -192,6 +194,21 @@ class Pairer:
         period = self._tracks[side].period
         return 1 / period if period else 0.0
 
+    def complaint(self, now: float) -> str:
+        """Why two live cameras that both deliver were not paired for long; "" if they were."""
+        tracks = self._tracks.values()
+        unpaired = now - self._paired - abs(self._offset)
+        if not self._live or unpaired < UNPAIRED or any(track.gone(now) for track in tracks):
+            return ""
+        if self._apart is None or self._tolerance is None:
+            why = "too few frames came to tell which belong together"
+        else:
+            why = (
+                f"infrared frames lie {self._apart:+.3f} s from their visible ones, and "
+                f"{self._tolerance:.3f} s, half the slower camera's period, is the most"
+            )
+        return f"nothing was paired for {now - self._paired:.0f} s, though both deliver: {why}"
+
     @property
     def _tolerance(self) -> float | None:
         """Seconds that partners may lie apart: half the slower period; None: not known yet."""
@@ -234,6 +251,8 @@ class Pairer:
             return None
         if near:
             return nearest, ""
+        if track.last > float("-inf"):
+            self._apart = (nearest.time if nearest else track.last) - visible.time
         return None, gone or NO_PARTNER
 
     def _give(self, visible: Held | None, infrared: Held | None, reason: str, now: float) -> Pair:

@@ -1,5 +1,6 @@
 """Two sources in, one stream of results out."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from ship_deploy.streams.ledger import Ledger
 from ship_deploy.streams.outputs import close_all
 from ship_deploy.streams.pairer import Pair, Pairer
 from ship_deploy.streams.preparation import Preparation
-from ship_deploy.streams.reader import BACK_OFF, Reader
+from ship_deploy.streams.reader import BACK_OFF, REMIND, Reader
 from ship_deploy.streams.shared_clock import SharedClock, SharedTimeline
 from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
 from ship_deploy.streams.timeline import Timeline
@@ -21,6 +22,8 @@ from ship_deploy.streams.track import FUSED, Side
 
 STOPPING = 0.5  # seconds that readers are waited for at the end
 REFUSED, FAILED = "refused", "failed"  # by `fuse` or `prepare`: a UserError, any other error
+
+_log = logging.getLogger("ship_deploy.streams")
 
 
 class Pipeline:
@@ -37,7 +40,8 @@ class Pipeline:
     see `Fuser(threads=...)`; OpenCV's are set by `cv2.setNumThreads`. Use as a context manager.
 
     Args:
-        visible: source of uint8 frames; 16-bit ones lose their lower byte.
+        visible: source of uint8 frames; of 16-bit ones the upper 8 bits are kept, of those that
+            the brightest sample so far needs.
         infrared: source of 8 or 16-bit frames; both sources are live or both are not.
         fuse: a `Fuser`, or any such function. Its UserError costs one frame, which then goes out
             alone with the message as reason; any other error ends the stream.
@@ -96,6 +100,7 @@ class Pipeline:
         self._changed = threading.Condition()  # guards the pairer, the ledger and what follows
         self._stopping = self._closed = False
         self._problem: UserError | None = None
+        self._complained = float("-inf")  # when the log was last told that nothing is paired
         sources: dict[Side, Source] = {"visible": visible, "infrared": infrared}
         shared = SharedClock() if visible.clock == infrared.clock == "shared" else None
         self._follows: Clock = "shared" if shared else "own"
@@ -203,6 +208,7 @@ class Pipeline:
         with self._changed:
             while not self._stopping:
                 now = self._clock()
+                self._watch(now)
                 if pair := self._pairer.take(now):
                     self._changed.notify_all()  # there is room for a file's next frame
                     return pair
@@ -213,6 +219,12 @@ class Pipeline:
                 self._changed.notify_all()
                 self._changed.wait(self._pairer.wait(now))
         return None
+
+    def _watch(self, now: float) -> None:
+        """Say in the log, now and then, that cameras which deliver are not paired, and why."""
+        if now - self._complained >= REMIND and (complaint := self._pairer.complaint(now)):
+            self._complained = now
+            _log.warning("%s", complaint)
 
     def _receive(self, side: Side, frame: Frame, moment: float) -> None:
         with self._changed:

@@ -1,11 +1,11 @@
 """What happens to an infrared frame before it is fused."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
 from ship_deploy.geometry.calibration import Calibration
+from ship_deploy.geometry.shape import Crop, fit
 from ship_deploy.results import Frame
 from ship_deploy.thermal import Thermal
 
@@ -16,13 +16,18 @@ class Preparation:
     Args:
         thermal: levels, dead pixels, polarity; `Thermal()` if not given.
         calibration: where the infrared view lies; without one, frames are taken as aligned, and
-            scaled if they are of another size.
+            scaled if they are of another size but of the same proportions.
+        crop: the part of each infrared frame that is used, before all else.
     """
 
     def __init__(
-        self, thermal: Thermal | None = None, calibration: Calibration | None = None
+        self,
+        thermal: Thermal | None = None,
+        calibration: Calibration | None = None,
+        crop: Crop | None = None,
     ) -> None:
         self._thermal, self._calibration = thermal or Thermal(), calibration
+        self._crop = crop
 
     def __call__(self, infrared: Frame, size: tuple[int, int] | None) -> NDArray[np.uint8]:
         """The next infrared frame.
@@ -35,15 +40,15 @@ class Preparation:
             uint8, of that size.
 
         Raises:
-            UserError: it is not to be fused: of another size than the calibration's, or repeated
-                by a camera whose shutter is closed.
+            UserError: it is not to be fused: of another size than the calibration's, of other
+                proportions than the visible frame, in false colour, or repeated by a camera whose
+                shutter is closed.
         """
-        grey = self._thermal(infrared.image, infrared.time)
+        image = infrared.image if self._crop is None else self._crop(infrared.image)
+        grey = self._thermal(image, infrared.time)
         if self._thermal.frozen:
             raise UserError("the infrared image is frozen: shutter closed (FFC), or camera stalled")
         if self._calibration is not None:
             aligned = self._calibration.align(grey, size or self._calibration.visible_size)
             return np.asarray(aligned, np.uint8)
-        if size is None or grey.shape == size:
-            return grey
-        return np.asarray(cv2.resize(grey, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+        return grey if size is None else np.asarray(fit(grey, size), np.uint8)

@@ -26,7 +26,7 @@ UNREADABLE = "unreadable"
 FILE_DEADLINE = 60.0  # seconds; a disk may have to wake up
 BACK_OFF = 0.1, 5.0  # seconds before the first and the last of many attempts to connect
 HANGING = 2  # calls that may hang at a time; each holds a thread
-REMIND = 60.0  # seconds after which it is worth a warning that stamps are wrong once more
+REMIND = 60.0  # seconds after which what is still wrong is worth another warning
 
 _log = logging.getLogger("ship_deploy.streams")
 

@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, scale
+from ship_deploy.frames import (
+    PERCENTILES,
+    Frames,
+    check_percentiles,
+    is_coloured,
+    limits,
+    missing,
+    scale,
+)
 from ship_deploy.thermal.dead_pixels import DeadPixels
 
 NEW_SCENE = 0.5  # of the frame black or white by the old limits: they say nothing of this one
@@ -71,22 +79,29 @@ class Thermal:
         closed, or it hangs.
 
         Args:
-            image: uint8, uint16 or float32, (H, W); or uint8 (H, W, 3), of a video, made grey.
+            image: integers or floats, (H, W), see `stretch`; or uint8 (H, W, 3), of a video, made
+                grey.
             time: of capture, in seconds.
 
         Returns:
             uint8 (H, W).
 
         Raises:
-            UserError: a map of dead pixels of another size.
+            UserError: a frame in false colour, or a map of dead pixels of another size.
         """
         if image.ndim == 3:
+            if is_coloured(image):
+                raise UserError(
+                    "the infrared frame is in colour, expected grey levels or counts; set the "
+                    "camera to a grey palette"
+                )
             image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         self._watch(image, time)
         if self._dead is not None:
             image = self._dead.replace(image)
         if image.dtype != np.uint8:
-            image = scale(image, *self._follow(image, time))
+            absent = missing(image)
+            image = scale(image, *self._follow(image, absent, time), absent)
         self._time = time
         if self._black_hot:
             image = 255 - image
@@ -101,8 +116,10 @@ class Thermal:
                 self._limits = None  # the shutter has shifted the camera's counts
         self.frozen = time - self._new >= self._freeze
 
-    def _follow(self, image: NDArray[Any], time: float) -> tuple[float, float]:
-        low, high = map(float, np.percentile(image, self._percentiles))
+    def _follow(
+        self, image: NDArray[Any], absent: NDArray[np.bool_] | None, time: float
+    ) -> tuple[float, float]:
+        low, high = limits(image, absent, self._percentiles, axis=(-2, -1)).ravel().tolist()
         if self._smoothing and self._limits is not None:
             known_low, known_high = self._limits
             if np.mean((image < known_low) | (image > known_high)) <= NEW_SCENE:

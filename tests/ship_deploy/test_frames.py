@@ -42,12 +42,15 @@ def test_shapes_that_can_be_fused(visible, infrared):
         (u8(15, 40, 3), u8(15, 40), "frames are 15x40, the smallest"),
         (u8(40, 15, 3), u8(40, 15), "frames are 40x15, the smallest"),
         (u8(20, 30, 4), u8(20, 30), r"visible has shape \(20, 30, 4\)"),
-        (u8(20, 30, 3), u8(20, 30, 1, 1), r"infrared has shape \(20, 30, 1, 1\)"),
+        (u8(20, 30, 3), u8(20, 30, 1, 2), r"infrared has shape \(20, 30, 1, 2\)"),
         (u8(2, 20, 30, 3), u8(3, 20, 30), "2 visible frames, but 3 infrared ones"),
-        (u8(20, 30, 3), u8(3, 20, 30), "visible is 30x3 and infrared 20x30"),
+        (u8(20, 30, 3), u8(3, 20, 30), r"infrared \(3, 20, 30\), expected \(N, H, W, 3\)"),
         (u8(0, 20, 30, 3), u8(0, 20, 30), "the batch is empty"),
         (u8(20, 30, 3).astype(np.float32), u8(20, 30), "visible is float32, expected uint8"),
-        (u8(20, 30, 3), u8(20, 30).astype(np.int16), "infrared is int16, expected uint8, uint16"),
+        (u8(20, 30, 3), u8(20, 30).astype(complex), "infrared is complex128, expected integers"),
+        (u8(20, 30, 3), u8(20, 30, 3) + np.arange(3), "three channels that differ, false colours"),
+        (np.ma.masked_equal(u8(20, 30), 0), u8(20, 30), "visible has masked samples"),
+        (u8(20, 30), np.full((20, 30), -9999.0), "no measurement in any sample"),
         (u8(20, 30, 3), u8(20, 30).astype(bool), "infrared is bool"),
         ([[1]], u8(20, 30), "visible is a list, expected a numpy array"),
         (u8(20, 30, 3), None, "infrared is a NoneType"),
@@ -62,6 +65,46 @@ def test_what_cannot_be_fused_is_said_in_one_line(visible, infrared, message):
 def test_8_bits_pass_untouched():
     frame = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
     assert stretch(frame, LIMITS) is frame
+
+
+TYPES = ["u2", ">u2", "i2", "i4", "u4", "i8", "f2", "f4", ">f4", "f8"]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_all_types_that_cameras_and_files_give_look_alike(dtype):
+    counts = np.random.default_rng(0).integers(200, 1200, (20, 30))
+    expected = stretch(counts.astype(np.uint16), LIMITS)
+    assert np.array_equal(stretch(counts.astype(dtype), LIMITS), expected)
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_a_last_axis_of_equal_channels_is_dropped(last):
+    frame = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    _, one = prepare(u8(20, 30, 3), np.repeat(frame[..., None], last, axis=-1), LIMITS)
+    _, two = prepare(u8(2, 20, 30, 3), np.stack([frame[..., None]] * 2), LIMITS)
+    assert np.array_equal(one[0], frame) and np.array_equal(two[1], frame)
+
+
+@pytest.mark.parametrize("no_data", [-9999.0, -32768.0, float(np.finfo(np.float32).min), None])
+def test_samples_without_a_measurement_do_not_count_and_become_black(no_data):
+    scene = np.random.default_rng(0).uniform(20, 30, (2, 20, 30)).astype(np.float32)
+    frame = scene.copy()
+    if no_data is None:
+        frame[0, :, :8] = np.nan
+        frame = np.ma.masked_invalid(frame)
+    else:
+        frame[0, :, :8] = no_data
+
+    _, found = prepare(u8(2, 20, 30, 3), frame, LIMITS)
+
+    assert not found[0, :, :8].any()
+    assert np.array_equal(found[0, :, 8:], stretch(scene[0, :, 8:].copy(), LIMITS))
+    assert np.array_equal(found[1], stretch(scene[1], LIMITS))
+
+
+def test_a_mask_counts_in_8_bits_too():
+    frame = np.ma.masked_greater(np.full((20, 30), 200, np.uint8), 100)
+    assert not stretch(frame, LIMITS).any()
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])

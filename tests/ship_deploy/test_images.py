@@ -1,3 +1,5 @@
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -111,3 +113,107 @@ def test_every_bad_pair_is_named(folders):
         check_pairs(find_pairs(*folders))
     assert "a.jpg: the file is empty" in str(error.value)
     assert "b.png: visible is 40x56 and infrared 10x20" in str(error.value)
+
+
+def tiff(pixels, *, pages=1, bands=1, form=1, photometric=1, order="<"):
+    """A TIFF of one strip a page, uncompressed."""
+    height, width = pixels.shape[:2]
+    data = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
+    head = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}HI", 42, 8 + len(data))
+    content = head + data
+    for page in range(pages):
+        bits = 8 * pixels.itemsize
+        # A SHORT for two bands still fits into the four bytes of an entry.
+        size = struct.pack(f"{order}{bands}H", *[bits] * bands).ljust(4, b"\0")
+        entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, bands, size), (259, 3, 1, 1)]
+        entries += [(262, 3, 1, photometric), (273, 4, 1, 8), (277, 3, 1, bands)]
+        entries += [(278, 4, 1, height), (279, 4, 1, len(data)), (339, 3, 1, form)]
+        content += struct.pack(f"{order}H", len(entries))
+        for tag, kind, count, value in entries:
+            if not isinstance(value, bytes):
+                value = struct.pack(order + {3: "H", 4: "I"}[kind], value).ljust(4, b"\0")
+            content += struct.pack(f"{order}HHI", tag, kind, count) + value
+        rest = page < pages - 1
+        content += struct.pack(f"{order}I", len(content) + 4 if rest else 0)
+    return content
+
+
+COUNTS = np.arange(7000, 7000 + 20 * 30, dtype=np.uint16).reshape(20, 30)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("pixels", "form"),
+    [(COUNTS, 1), (COUNTS.astype(np.int16), 2), (COUNTS.astype(np.float32), 3)],
+)
+def test_tiffs_keep_their_counts(tmp_path, pixels, form, order):
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, form=form, order=order))
+    read = read_infrared(tmp_path / "a.tif")
+    assert read.dtype == pixels.dtype and np.array_equal(read, pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_where_white_is_zero_small_values_are_bright(tmp_path, dtype):
+    pixels = (COUNTS - 7000).astype(dtype)
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, photometric=0))
+    assert np.array_equal(read_infrared(tmp_path / "a.tif"), np.iinfo(dtype).max - pixels)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"pages": 3}, "a TIFF of 3 pages"),
+        ({"bands": 2}, "a TIFF of 2 bands"),
+        ({"form": 3}, "a TIFF of 16-bit floats"),
+    ],
+)
+def test_tiffs_of_which_part_would_be_lost_are_refused(tmp_path, options, said, order):
+    pixels = np.dstack([COUNTS] * options.get("bands", 1))
+    (tmp_path / "a.tif").write_bytes(tiff(pixels, order=order, **options))
+    with pytest.raises(UserError, match=rf"a\.tif: {said}"):
+        read_infrared(tmp_path / "a.tif")
+
+
+def test_a_visible_image_of_16_bits_is_refused(tmp_path):
+    write_png(tmp_path / "a.png", COUNTS)
+    with pytest.raises(UserError, match=r"a\.png: a visible image of uint16"):
+        read_visible(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_false_colours_are_refused_and_grey_that_a_jpeg_made_coloured_is_not(tmp_path, suffix):
+    grey = cv2.GaussianBlur(render(0, 64, 80)[1], (0, 0), 3)
+    cv2.imwrite(str(tmp_path / f"false{suffix}"), cv2.applyColorMap(grey, cv2.COLORMAP_INFERNO))
+    tinted = np.dstack([grey, grey, np.clip(grey, 0, 249) + 6])
+    cv2.imwrite(str(tmp_path / f"tinted{suffix}"), tinted)
+    with pytest.raises(UserError, match="a picture in colour, expected grey levels"):
+        read_infrared(tmp_path / f"false{suffix}")
+    assert np.abs(read_infrared(tmp_path / f"tinted{suffix}") - grey.astype(int)).max() < 10
+
+
+def test_a_radiometric_jpeg_in_false_colour_is_called_that(tmp_path):
+    picture = cv2.applyColorMap(render(0, 64, 80)[1], cv2.COLORMAP_JET)
+    content = cv2.imencode(".jpg", picture)[1].tobytes()
+    segment = b"FLIR\0\1\0\0FFF\0" + bytes(100)
+    content = (
+        content[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + content[2:]
+    )
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(UserError, match="a radiometric JPEG in colour"):
+        read_infrared(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_what_follows_the_end_of_an_image_does_not_count(tmp_path, suffix, progressive):
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive] if suffix == ".jpg" else []
+    content = cv2.imencode(suffix, render(0, 64, 80)[0], options)[1].tobytes()
+    path = tmp_path / f"a{suffix}"
+    for seed in range(20):
+        more = np.random.default_rng(seed).integers(0, 256, 50_000, dtype=np.uint8).tobytes()
+        path.write_bytes(content + more)
+        assert read_visible(path).shape == (64, 80, 3)
+    path.write_bytes(content[:-20])
+    with pytest.raises(UserError, match="truncated"):
+        read_visible(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ship_deploy.errors import UserError
+from ship_deploy.frames import PERCENTILES, stretch
 from training import cache
 from training.data import read_folders, read_grey
 from training.saliency import mask
@@ -49,6 +50,15 @@ def test_frames_are_luminance_infrared_and_saliency(folder):
     np.testing.assert_array_equal(found[1].frames[0], luminance)
     np.testing.assert_array_equal(found[1].frames[1], noise(11))
     np.testing.assert_array_equal(found[1].frames[2], mask(luminance))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_infrared_of_more_than_8_bits_reaches_training_as_the_runtime_shows_it(tmp_path, dtype):
+    counts = (7000 + 4 * noise(0).astype(np.uint16)).astype(dtype)
+    write(tmp_path / "visible/a.png", noise(1, channels=3))
+    write(tmp_path / "infrared/a.tiff", counts)
+    [[pair]] = read(tmp_path)
+    np.testing.assert_array_equal(pair.frames[1], stretch(counts, PERCENTILES))
 
 
 @pytest.mark.parametrize("layout", [("visible", "infrared"), ("Vis", "Ir"), ("vi", "ir")])

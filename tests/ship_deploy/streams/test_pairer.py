@@ -171,6 +171,21 @@ def test_frames_that_find_no_partner_are_shown_when_there_was_no_pair_for_long()
     record.check_closed()
 
 
+@pytest.mark.parametrize(("apart", "said"), [(60, "lie +"), (-60, "lie -"), (0, "")])
+def test_it_says_why_cameras_that_deliver_are_not_paired(apart, said):
+    record = Record()
+    for n in range(400):
+        record.push("visible", n, n / 30)
+        record.push("infrared", n, n / 30 + apart, now=n / 30 + 0.01)
+        record.take(n / 30 + 0.01)
+        if n == 200:
+            assert not record.pairer.complaint(n / 30)  # that is not long yet
+
+    complaint = record.pairer.complaint(400 / 30)
+    assert said in complaint and bool(said) == bool(complaint)
+    assert not record.pairer.complaint(100)  # now both are down, which is said elsewhere
+
+
 @pytest.mark.parametrize("gone", ["visible", "infrared"])
 def test_what_is_left_goes_on_alone_and_pairs_again(gone):
     both, rest = camera(1 / 30, 30), camera(1 / 30, 120, start=1.0)

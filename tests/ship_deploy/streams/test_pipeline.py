@@ -1,6 +1,7 @@
 """The whole pipeline, around a stand-in for the network."""
 
 import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -126,7 +127,7 @@ def test_an_infrared_frame_is_prepared_once_though_it_is_fused_often(tmp_path):
         return cv2.resize(infrared.image, size[::-1])
 
     visible = ScriptedCamera("visible", (32, 40, 3), period=0.004)
-    infrared = ScriptedCamera("infrared", (24, 32), period=0.02)
+    infrared = ScriptedCamera("infrared", (24, 30), period=0.02)
     used = []
     with Pipeline(visible, infrared, average, prepare=prepare) as pipeline:
         for result in pipeline:
@@ -140,7 +141,7 @@ def test_an_infrared_frame_is_prepared_once_though_it_is_fused_often(tmp_path):
 
 
 def test_sixteen_bits_are_stretched_on_one_side_and_cut_on_the_other(tmp_path):
-    v = write_folder(tmp_path / "v", [1000], dtype=np.uint16)
+    v = write_folder(tmp_path / "v", [1000, 4000, 1000], dtype=np.uint16)
     write_folder(tmp_path / "i", [])
     image = np.tile(np.linspace(20000, 21000, 40).astype(np.uint16), (32, 1))
     write_png(tmp_path / "i" / "0.png", image)
@@ -153,7 +154,10 @@ def test_sixteen_bits_are_stretched_on_one_side_and_cut_on_the_other(tmp_path):
     )
 
     (visible_seen, infrared_seen), *_ = seen
-    assert visible_seen.shape == (32, 40, 3) and (visible_seen == 1000 >> 8).all()
+    assert visible_seen.shape == (32, 40, 3)
+    # 10 bits as far as is known, then 12.
+    shown = [int(result.image[0, 0, 0]) for result in results]
+    assert shown == [1000 >> 2, 4000 >> 4, 1000 >> 4]
     assert infrared_seen.min() == 0 and infrared_seen.max() == 255
     assert results[0].infrared.image is infrared_seen
 
@@ -229,7 +233,7 @@ def test_a_camera_and_a_file_do_not_go_together(tmp_path):
 
 def test_a_consumer_that_sleeps_gets_the_newest_frame_and_no_backlog():
     visible = ScriptedCamera("visible", (32, 40, 3), period=0.002)
-    infrared = ScriptedCamera("infrared", (24, 32), period=0.002)
+    infrared = ScriptedCamera("infrared", (24, 30), period=0.002)
     reached = threading.Event()
     with Pipeline(visible, infrared, average, length=4) as pipeline:
         results = iter(pipeline)
@@ -277,3 +281,26 @@ def test_network_cameras_are_fused_and_one_may_leave_and_return():
     assert statistics.infrared.reconnections >= 1 and statistics.visible.reconnections == 0
     assert statistics.latency_p50 is not None and statistics.rate > 0
     check_closed(pipeline)
+
+
+class Stamped(ScriptedCamera):
+    """Declares a shared clock, from which its own is `wrong` seconds away."""
+
+    clock, wrong = "shared", 0.0
+
+    def picture(self) -> tuple[np.ndarray, float]:
+        return super().picture()[0], time.monotonic() - self.wrong
+
+
+def test_the_log_says_once_why_cameras_that_deliver_are_not_paired(monkeypatch, caplog):
+    monkeypatch.setattr("ship_deploy.streams.pairer.UNPAIRED", 0.3)
+    visible, infrared = Stamped("visible", (32, 40, 3)), Stamped("infrared", (24, 32))
+    infrared.wrong = 0.9
+    with Pipeline(visible, infrared, average, deadlines=(1.0, 0.1)) as pipeline:
+        for number, result in enumerate(pipeline):
+            assert not result.fused
+            if number == 250:
+                break
+    said = [record.getMessage() for record in caplog.records]
+    complaints = [text for text in said if text.startswith("nothing was paired")]
+    assert len(complaints) == 1 and "infrared frames lie -0." in complaints[0]

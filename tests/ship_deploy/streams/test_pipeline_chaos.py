@@ -4,9 +4,12 @@ import threading
 from collections import Counter
 from random import Random
 
+import cv2
 import numpy as np
 import pytest
 
+from ship_deploy.frames import stretch
+from ship_deploy.results import Frame
 from ship_deploy.streams import Pipeline
 from tests.ship_deploy.streams.cameras import FAULTS, ScriptedCamera
 
@@ -16,6 +19,11 @@ FAULTS_A_CAMERA = 110
 def average(visible: np.ndarray, infrared: np.ndarray) -> np.ndarray:
     assert visible.shape == (*infrared.shape, 3) and infrared.dtype == np.uint8
     return visible // 2 + infrared[..., None] // 2
+
+
+def scaled(infrared: Frame, size: tuple[int, int] | None) -> np.ndarray:
+    """To any proportions, which the faults change."""
+    return cv2.resize(stretch(infrared.image, (0, 100)), (size or infrared.image.shape)[::-1])
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -30,7 +38,14 @@ def test_the_stream_heals_from_every_fault_and_the_accounts_close(seed):
     time = 0.0
     reasons: Counter[str] = Counter()
 
-    pipeline = Pipeline(visible, infrared, average, deadlines=(0.2, 0.06), back_off=(0.002, 0.02))
+    pipeline = Pipeline(
+        visible,
+        infrared,
+        average,
+        prepare=scaled,
+        deadlines=(0.2, 0.06),
+        back_off=(0.002, 0.02),
+    )
     with pipeline:
         for result in pipeline:
             reasons[result.reason] += 1

@@ -5,7 +5,7 @@ import pytest
 from ship_deploy import UserError
 from ship_deploy.frames import stretch
 from ship_deploy.geometry.calibration import Calibration
-from ship_deploy.streams import Frame
+from ship_deploy.streams import Crop, Frame
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.thermal import Thermal
 
@@ -48,3 +48,24 @@ def test_a_picture_that_stands_still_is_not_fused():
     with pytest.raises(UserError, match="is frozen"):
         prepare(frame(time=0.4), None)
     prepare(frame(COUNTS + 1, time=0.5), None)
+
+
+@pytest.mark.parametrize(
+    ("infrared", "visible"), [((512, 640), (1080, 1920)), ((384, 256), (192, 256))]
+)
+def test_frames_of_other_proportions_are_refused(infrared, visible):
+    with pytest.raises(UserError, match="of the same proportions; crop"):
+        Preparation()(frame(np.zeros(infrared, np.uint8)), visible)
+
+
+def test_of_two_pictures_in_one_the_crop_uses_one():
+    two = np.concatenate([COUNTS, COUNTS + 30_000])
+    found = Preparation(crop=Crop("bottom"))(frame(two), (64, 80))
+    assert np.array_equal(found, Preparation()(frame(), (64, 80)))
+
+
+def test_a_camera_that_shows_false_colours_is_told_from_one_that_shows_grey():
+    grey = stretch(COUNTS, (0.5, 99.5))
+    assert np.array_equal(Preparation()(frame(np.dstack([grey] * 3)), (32, 40)), grey)
+    with pytest.raises(UserError, match="is in colour"):
+        Preparation()(frame(cv2.applyColorMap(grey, cv2.COLORMAP_JET)), (32, 40))
