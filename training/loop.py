@@ -71,7 +71,11 @@ class Fusion(LightningModule):
         if self.config.run.graph and self.device.type == "cuda":
             size, batch = self.config.data.crop, self.config.data.batch
             sample = torch.randint(256, (batch, 5, size, size), device=self.device)
-            torch.cuda.make_graphed_callables(self.steps[0], (sample.to(torch.uint8),))
+            try:
+                torch.cuda.make_graphed_callables(self.steps[0], (sample.to(torch.uint8),))
+            except RuntimeError as error:  # a copy from the host, as in SHIP
+                reason = str(error).splitlines()[0]
+                raise UserError(f"run.graph: the network cannot be captured: {reason}") from error
 
     @override
     def training_step(self, batch: Tensor, _: int) -> Tensor:

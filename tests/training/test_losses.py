@@ -227,3 +227,24 @@ def test_clamping_hides_what_is_outside_from_every_term():
     assert free["intensity"].item() == pytest.approx(0.5)
     clamped = losses.fusion_losses(fused, white, white, white, Loss(**weights, clamp=True))
     assert clamped["intensity"] == clamped["excess"] == 0
+
+
+def test_detail_that_is_missing():
+    visible = texture(0.2)
+    assert losses.missing_detail(visible, visible).item() == pytest.approx(0, abs=0.02)
+    stronger = 0.5 + 1.5 * (visible - 0.5)
+    assert losses.missing_detail(stronger, visible).item() == pytest.approx(0, abs=0.02)
+    half = losses.missing_detail(0.5 + 0.5 * (visible - 0.5), visible)
+    none = losses.missing_detail(torch.full_like(visible, 0.5), visible)
+    opposed = losses.missing_detail(1 - visible, visible)
+    assert half == pytest.approx(none.item() / 2, rel=0.05)
+    assert opposed == pytest.approx(2 * none.item(), rel=0.05)
+
+
+def test_invented_are_gradients_that_neither_source_has():
+    visible, infrared = texture(0.2), torch.full((1, 1, 64, 64), 0.3)
+    for fused in (visible, infrared, (visible + infrared) / 2, 1 - visible):
+        assert losses.invented(fused, visible, infrared).item() == pytest.approx(0, abs=1e-4)
+    shaded = visible + torch.linspace(0, 0.5, 64)
+    assert losses.invented(shaded, visible, infrared) > 0.05
+    assert losses.invented(0.5 + 2 * (visible - 0.5), visible, infrared) > 0.2
