@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from ship_deploy.errors import UserError
 
-Name: TypeAlias = Literal["ship-s", "ship"]
+Name: TypeAlias = Literal["ship-s", "ship-t", "ship"]
 _FOLDER = Path(str(files("ship_deploy") / "models"))
 
 

@@ -67,7 +67,7 @@ def test_small_network_of_any_size(small_fp16_models):
     assert growth(small_fp16_models / "small.fp16.onnx", *ANY) > 0
 
 
-@pytest.mark.parametrize("name", ["ship", "ship-s"])
+@pytest.mark.parametrize("name", ["ship", "ship-s", "ship-t"])
 def test_shipped_network_of_any_size(name, tmp_path):
     network = load_network(CONFIGS / f"{name}.safetensors")
     model = build(network, Graph.FRAMES, None, Precision.FP16)

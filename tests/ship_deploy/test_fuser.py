@@ -36,7 +36,7 @@ def test_grey_in_grey_out(fuser, frames):
 
 
 @needs_bundled_model
-@pytest.mark.parametrize("name", ["ship-s", "ship"])
+@pytest.mark.parametrize("name", ["ship-s", "ship-t", "ship"])
 def test_a_batch_is_its_frames_to_the_bit(name):
     """On whole networks: they round differently in a batch, which a small one does not show."""
     fuser = Fuser(name, device="cpu")
