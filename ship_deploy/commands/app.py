@@ -124,7 +124,8 @@ def stream(
     visible: Annotated[
         str,
         typer.Argument(
-            help="Camera index, network address (rtsp://, http://), video or folder of images."
+            help="Camera index or device, network address (rtsp://, http://), ENV:NAME or "
+            "file:PATH that holds one, video, or folder of images."
         ),
     ],
     infrared: Annotated[str, typer.Argument(help="The same for the infrared camera.")],
@@ -150,6 +151,20 @@ def stream(
             "(default: that of the visible file, or 25).",
         ),
     ] = None,
+    segment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Record files of this length, such as 10min, whose names carry the time "
+            "(default: one file).",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Overwrite an earlier output instead of writing beside it."
+        ),
+    ] = False,
     model: Model = None,
     backend: Backend = "auto",
     device: Device = "auto",
@@ -203,6 +218,8 @@ def stream(
         pair_by=pair_by.value,
         offset=offset,
         rate=rate,
+        segment=segment,
+        overwrite=overwrite,
         calibration=calibration,
         dead_pixels=dead_pixels,
         percentiles=percentiles,

@@ -2,9 +2,12 @@
 
 import logging
 import os
+import re
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -17,10 +20,12 @@ from ship_deploy.geometry.calibration import read_calibration
 from ship_deploy.geometry.shape import Crop
 from ship_deploy.results import Output, SourceStatistics, Statistics
 from ship_deploy.serving import Server
-from ship_deploy.streams.outputs import CODECS, ImageOutput, VideoOutput, close_all
+from ship_deploy.streams.addresses import read_address
+from ship_deploy.streams.outputs import ImageOutput, close_all
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
+from ship_deploy.streams.recording import FORMATS, VideoOutput
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
 from ship_deploy.thermal import Thermal, read_dead_pixels
 
@@ -35,6 +40,8 @@ def stream(
     pair_by: Literal["time", "index"] = "time",
     offset: float = 0.0,
     rate: float | None = None,
+    segment: str | None = None,
+    overwrite: bool = False,
     calibration: Path | None = None,
     dead_pixels: Path | None = None,
     percentiles: tuple[float, float] = PERCENTILES,
@@ -58,6 +65,8 @@ def stream(
         pair_by: see `Pipeline`.
         offset: the same, seconds.
         rate: frames per second of what is written or sent; None for the visible file's, or 25.
+        segment: how long the files of a recording are, such as "10min"; None for one file.
+        overwrite: write over a video that exists, instead of beside it.
         calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
         dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
         percentiles: see `Thermal`; so are the three that follow.
@@ -78,7 +87,14 @@ def stream(
     logging.basicConfig(level=logging.INFO, handlers=[_Log()])
     sources = find_source(visible), find_source(infrared, infrared=True)
     visible_rate = sources[0].rate if isinstance(sources[0], VideoFile) else RATE
-    outputs: list[Output] = [_output(output, rate or visible_rate, sources)] if output else []
+    video = partial(
+        VideoOutput,
+        rate=rate or visible_rate,
+        segment=None if segment is None else parse_duration(segment),
+        overwrite=overwrite,
+        keep_going=sources[0].live,
+    )
+    outputs: list[Output] = [_output(output, video, overwrite, sources)] if output else []
     dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
     known = None if calibration is None else read_calibration(calibration)
     thermal = Thermal(
@@ -89,13 +105,15 @@ def stream(
     fuser = Fuser(model, backend=backend, device=device, threads=threads)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
     if push is not None:
-        outputs.append(PushOutput(push, rate or visible_rate))
+        outputs.append(PushOutput(read_address(push), rate or visible_rate))
     if serve is not None:
         engine = {
             **fuser.info.as_dict(),
             "model": Path(fuser.info.model).name,
         }  # no path of this machine
-        server = Server(serve, pipeline.statistics, engine)
+        recorder = outputs[0] if output else None
+        recording = partial(getattr, recorder, "problem", "") if recorder else None
+        server = Server(serve, pipeline.statistics, engine, recording)
         outputs.append(server)
         open_to = "" if server.local else ", open to everyone on the network"
         console.ERR.print(f"Live at {server.url}{open_to}")
@@ -119,7 +137,7 @@ def stream(
     if run.error:
         raise run.error
     if output:
-        print(output)
+        print(getattr(outputs[0], "path", output))
 
 
 class _Log(logging.Handler):
@@ -151,14 +169,32 @@ class _Run(threading.Thread):
             self.finished.set()
 
 
-def _output(path: Path, rate: float, sources: tuple[Source, Source]) -> Output:
+def parse_duration(text: str) -> float:
+    """Seconds of "90s", "10min" or "1h".
+
+    Raises:
+        UserError: it is none of these, or less than a second.
+    """
+    parsed = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h)", text, re.ASCII)
+    seconds = float(parsed[1]) * {"s": 1, "min": 60, "h": 3600}[parsed[2]] if parsed else 0.0
+    if seconds < 1:
+        raise UserError(f"--segment is {text!r}, expected a duration such as 30s, 10min or 1h")
+    return seconds
+
+
+def _output(
+    path: Path,
+    video: Callable[[Path], VideoOutput],
+    overwrite: bool,
+    sources: tuple[Source, Source],
+) -> Output:
     if path.resolve() in {Path(source.name).resolve() for source in sources}:
         raise UserError(f"{path}: would overwrite an input; give another output")
-    if path.suffix.lower() in CODECS and not path.is_dir():
-        return VideoOutput(path, rate)
+    if path.suffix.lower() in FORMATS and not path.is_dir():
+        return video(path)
     if path.suffix and not path.is_dir():
-        raise UserError(f"{path}: expected a folder, or a video: {', '.join(CODECS)}")
-    return ImageOutput(path)
+        raise UserError(f"{path}: expected a folder, or a video: {', '.join(FORMATS)}")
+    return ImageOutput(path, overwrite=overwrite)
 
 
 def _leave(interrupt: BaseException) -> None:

@@ -47,16 +47,23 @@ class Server:
         address: "HOST:PORT", or a port on this machine only.
         statistics: says how the pipeline does; called from any thread.
         engine: what fuses, as `Fuser.info.as_dict()`.
+        recording: says why nothing is recorded, "" if all is well, see `VideoOutput.problem`; None
+            if nothing is to be.
 
     Raises:
         UserError: the address is none, or cannot be used.
     """
 
     def __init__(
-        self, address: str, statistics: Callable[[], Statistics], engine: Mapping[str, str]
+        self,
+        address: str,
+        statistics: Callable[[], Statistics],
+        engine: Mapping[str, str],
+        recording: Callable[[], str] | None = None,
     ) -> None:
         host, port = parse_address(address)
         self.latest, self.statistics, self.engine = Latest(), statistics, dict(engine)
+        self.recording = recording
         self.written = -1.0  # when the last result came, on time.monotonic's clock; -1 for never
         handler = type("Handler", (_Handler,), {"server_side": self})
         self._http = BoundedServer((host, port), handler)
@@ -91,6 +98,7 @@ class Server:
             "reason": snapshot.result.reason if snapshot else "",
             "statistics": asdict(self.statistics()),
             "engine": self.engine,
+            "recording": None if self.recording is None else not self.recording(),
             "viewers": self.viewers,
         }
 
@@ -103,7 +111,10 @@ class Server:
             return False, f"no result for {silence:.0f} s"
         snapshot = self.latest.snapshot
         reason = snapshot.result.reason if snapshot else ""
-        return True, f"not fused: {reason}" if reason else "ok"
+        said = [f"not fused: {reason}"] if reason else []
+        if self.recording and (problem := self.recording()):
+            said.append(f"not recording: {problem}")
+        return True, "; ".join(said) or "ok"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -132,7 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self._send(HTTPStatus.OK, "application/json", content)
                 case "/metrics":
                     server = self.server_side
-                    text = write_telemetry(server.statistics(), server.engine, server.viewers)
+                    up = None if server.recording is None else not server.recording()
+                    text = write_telemetry(server.statistics(), server.engine, server.viewers, up)
                     self._send(HTTPStatus.OK, CONTENT_TYPE, text.encode())
                 case "/healthz":
                     healthy, about = self.server_side.health()

@@ -8,12 +8,26 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Sample = tuple[dict[str, str], float | None]  # labels, value
 
 
-def write_telemetry(statistics: Statistics, engine: Mapping[str, str], viewers: int) -> str:
-    """The text that Prometheus scrapes; what is not known is left out."""
-    return "".join(_families(statistics, engine, viewers))
+def write_telemetry(
+    statistics: Statistics,
+    engine: Mapping[str, str],
+    viewers: int,
+    recording: bool | None = None,
+) -> str:
+    """The text that Prometheus scrapes; what is not known is left out.
+
+    Args:
+        statistics: of the pipeline.
+        engine: what fuses.
+        viewers: connections.
+        recording: whether results are recorded; None if they are not meant to be.
+    """
+    return "".join(_families(statistics, engine, viewers, recording))
 
 
-def _families(s: Statistics, engine: Mapping[str, str], viewers: int) -> Iterator[str]:
+def _families(
+    s: Statistics, engine: Mapping[str, str], viewers: int, recording: bool | None
+) -> Iterator[str]:
     sources: dict[str, SourceStatistics] = {"visible": s.visible, "infrared": s.infrared}
 
     def each(attribute: str) -> list[Sample]:
@@ -40,6 +54,7 @@ def _families(s: Statistics, engine: Mapping[str, str], viewers: int) -> Iterato
         ("offset_seconds", "Infrared frames after their visible ones, recent median.", s.offset),
         ("drift_seconds_per_second", "By which the offset grows.", s.drift),
         ("uptime_seconds", "Since the start.", s.uptime),
+        ("recording_up", "1 while results are recorded, 0 if the recording failed.", recording),
         ("viewers", "Connections to this server.", viewers),
     ):
         yield _family(name, "gauge", about, [({}, value)])

@@ -10,10 +10,11 @@ from ship_deploy.geometry.shape import Crop
 from ship_deploy.results import Clock, Frame, Output, Result, SourceStatistics, Statistics
 from ship_deploy.serving import Server
 from ship_deploy.streams.compositor import Fuse, Prepare
-from ship_deploy.streams.outputs import Callback, ImageOutput, VideoOutput
+from ship_deploy.streams.outputs import Callback, ImageOutput
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
+from ship_deploy.streams.recording import VideoOutput
 from ship_deploy.streams.sources import (
     Camera,
     Capture,

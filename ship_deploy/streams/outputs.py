@@ -1,6 +1,7 @@
 """Where results go: a video file, images, a function."""
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -88,11 +89,18 @@ class VideoOutput:
 
 
 class ImageOutput:
-    """A folder of PNG files, 00000000.png and so on."""
+    """A folder of PNG files, 00000000.png and so on.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: made if it is not there.
+        overwrite: write over files of an earlier run, instead of counting on from them.
+    """
+
+    def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         make_folder(folder)
-        self._folder, self._count = folder, 0
+        numbers = [int(p.stem) for p in folder.glob("[0-9]*.png") if re.fullmatch(r"\d{8}", p.stem)]
+        self._folder = folder
+        self._count = 0 if overwrite else max(numbers, default=-1) + 1
 
     def write(self, result: Result) -> None:
         """Take a result."""

@@ -53,7 +53,7 @@ class Reader:
     Attempts are logged as warnings until they have become as rare as they get, then as debugging.
     Every call to the source has a deadline. A source that does not answer, sends nothing readable
     for as long, raises, or ends is closed and opened again, after a pause that doubles up to
-    `back_off[1]`.
+    `back_off[1]`. A source's UserError is final.
 
     Args:
         source: what to read.
@@ -65,7 +65,7 @@ class Reader:
 
     Attributes:
         state: "connecting", "live", "down" or "ended".
-        connections: attempts to open the source.
+        connections: how often the source was opened.
         by_arrival: frames whose stamps were not believed.
     """
 
@@ -124,7 +124,8 @@ class Reader:
                 problem = self._read_until_it_fails()
             except Exception as error:
                 problem = error.with_traceback(None)  # which would hold on to a frame
-            if not self.source.live or self._stopping.is_set():
+            final = isinstance(problem, UserError)  # no camera gets better by itself
+            if final or not self.source.live or self._stopping.is_set():
                 break
             if self._index > before:
                 pause = self._back_off[0]
@@ -146,8 +147,8 @@ class Reader:
         self._worker = worker = Worker(f"call {self.source.name}")
         capture: Capture | None = None
         try:
-            self.connections += 1
             capture = worker.call(self.source.open, self._opening)
+            self.connections += 1
             self._timeline = self._make_timeline()
             good = self._clock()
             while not self._stopping.is_set():

@@ -1,10 +1,12 @@
 """Where frames come from: cameras, streams, video files, folders of images."""
 
 import re
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
+from urllib.request import url2pathname
 
 import cv2
 import numpy as np
@@ -14,8 +16,11 @@ from ship_deploy.errors import UserError
 from ship_deploy.frames import SMALLEST
 from ship_deploy.images import SUFFIXES, list_images, read_infrared, read_visible
 from ship_deploy.results import Clock
+from ship_deploy.streams.addresses import read_address, show_address
 
 OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
+SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "rtp", "udp", "tcp")
+DEVICES = "/dev/video"  # and a number
 RATE = 25.0  # frames per second where nothing says it
 GREY_16 = int.from_bytes(b"Y1\0\x10", "little"), int.from_bytes(b"Y16 ", "little")
 
@@ -70,11 +75,11 @@ class Source(Protocol):
     clock: Clock
 
     def open(self) -> Capture:
-        """Open it. May block, may raise."""
+        """Open it. May block, may raise: a UserError if it is of no use to try again."""
 
 
 class Camera:
-    """A camera by its index, or a network stream by its address.
+    """A camera by its index or device, or a network stream by its address.
 
     Network streams are read by FFmpeg, RTSP over TCP. The environment variable
     `OPENCV_FFMPEG_CAPTURE_OPTIONS` changes that, such as "rtsp_transport;udp|fflags;nobuffer".
@@ -82,34 +87,47 @@ class Camera:
     and no clock here can tell: then send fewer or smaller frames.
 
     Args:
-        address: 0, 1, ... or rtsp://..., http://..., and whatever else FFmpeg knows.
+        address: 0, 1, ..., a device such as /dev/v4l/by-id/..., or rtsp://..., http://..., and
+            whatever else FFmpeg knows.
+        infrared: whether it is the infrared one, of which no depth may be lost.
     """
 
     live = True
     clock: Clock = "own"
 
-    def __init__(self, address: int | str) -> None:
+    def __init__(self, address: int | str, *, infrared: bool = False) -> None:
         self.address = address
-        self.name = f"camera {address}" if isinstance(address, int) else without_password(address)
+        self._local = isinstance(address, int) or "://" not in address
+        if isinstance(address, int):
+            self.name = f"camera {address}"
+        else:
+            self.name = address if self._local else show_address(address)
+        self._keep = self.name if infrared else ""
 
     def open(self) -> Capture:
-        """Open it; `OSError` if that cannot be done now."""
-        if isinstance(self.address, int):
+        """Open it; `OSError` if that cannot be done now, UserError if it never can."""
+        if self._local:
             backend = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
-            return _Video(cv2.VideoCapture(self.address, backend))
+            return _Video(cv2.VideoCapture(self.address, backend), self._keep)
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_DEADLINE * 1000)]
         limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_DEADLINE * 1000)]
-        return _Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits))
+        return _Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits), self._keep)
 
 
 class VideoFile:
-    """A video file: each frame once, timed as the file says."""
+    """A video file: each frame once, timed as the file says.
+
+    Args:
+        path: file.
+        infrared: whether it is the infrared one, of which no depth may be lost.
+    """
 
     live = False
     clock: Clock = "own"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, infrared: bool = False) -> None:
         self.path, self.name = path, str(path)
+        self._keep = self.name if infrared else ""
 
     @property
     def rate(self) -> float:
@@ -117,8 +135,8 @@ class VideoFile:
         return float(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FPS)) or RATE
 
     def open(self) -> Capture:
-        """Open it; `OSError` if it is not a video."""
-        return _Video(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG))
+        """Open it; `OSError` if it is not a video, UserError if its depth would be lost."""
+        return _Video(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG), self._keep)
 
 
 class ImageFolder:
@@ -145,35 +163,89 @@ def find_source(text: str, *, infrared: bool = False) -> Source:
     """The source that a user means.
 
     Args:
-        text: a camera's index, an address such as rtsp://HOST:PORT/PATH, a video file, or a folder
-            of images.
+        text: a camera's index or device, an address such as rtsp://HOST:PORT/PATH, what
+            `read_address` reads one from, a video file, or a folder of images.
         infrared: whether it is the infrared one, whose images may have 16 bits.
 
     Raises:
-        UserError: there is no such file.
+        UserError: there is no such thing.
     """
+    text = read_address(text)
     if device := re.fullmatch(r"(?:/dev/video)?(\d+)", text):
-        return Camera(int(device[1]))
-    if "://" in text:
-        return Camera(text)
+        _check_device(int(device[1]))
+        return Camera(int(device[1]), infrared=infrared)
+    scheme, colon, rest = text.partition("://")
+    if colon and re.fullmatch(r"[A-Za-z][\w+.-]*", scheme, re.ASCII):
+        if scheme.lower() in SCHEMES:
+            return Camera(text, infrared=infrared)
+        if scheme.lower() != "file":
+            known = ", ".join(f"{each}://" for each in SCHEMES)
+            raise UserError(f"{scheme}://...: not the address of a camera ({known})")
+        text = url2pathname(rest.removeprefix("localhost"))
+    elif " ! " in text:
+        raise UserError(
+            "a GStreamer pipeline is no source, as OpenCV's wheels lack GStreamer; write a source "
+            "of your own that reads its appsink"
+        )
     path = Path(text)
-    if not path.exists():
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
         raise UserError(
             f"{text}: no such file or folder; a camera is an index such as 0, or an address"
-        )
-    if path.is_dir() or path.suffix.lower() in SUFFIXES:
+        ) from None
+    if stat.S_ISCHR(mode):
+        return Camera(text, infrared=infrared)
+    if stat.S_ISDIR(mode) or path.suffix.lower() in SUFFIXES:
         return ImageFolder(path, infrared=infrared)
-    return VideoFile(path)
+    return VideoFile(path, infrared=infrared)
+
+
+def _check_device(index: int) -> None:
+    """Say that there is no camera of that index, on Linux, where files tell."""
+    if sys.platform != "linux" or Path(f"{DEVICES}{index}").exists():
+        return
+    found = sorted(str(path) for path in Path(DEVICES).parent.glob(f"{Path(DEVICES).name}*"))
+    there = f"there are {', '.join(found)}" if found else f"there is no {DEVICES}*"
+    raise UserError(f"camera {index}: no such device; {there}")
+
+
+def _lost_depth(codes: Iterable[int]) -> int:
+    """Bits per sample of a pixel format that OpenCV would cut down to 8; 0 if it is none.
+
+    FFmpeg's codes of raw formats hold the depth: "Y1", 0, 10 for gray10le, "Y3", 11, 10 for
+    yuv420p10le, and backwards for big-endian ones.
+    """
+    for code in codes:
+        letters = code.to_bytes(4, "little")
+        for ordered in (letters, letters[::-1]):
+            if ordered[:1] == b"Y" and ordered[1:2] in b"1234" and 8 < ordered[3] <= 16:
+                return ordered[3]
+    return 0
 
 
 class _Video:
-    def __init__(self, capture: Any) -> None:
+    """An open video.
+
+    Args:
+        capture: OpenCV's.
+        keep: the name of a source of which no depth may be lost; "" if it may.
+    """
+
+    def __init__(self, capture: Any, keep: str = "") -> None:
         self._capture, self._begun = capture, False
         if not capture.isOpened():
             raise OSError("cannot be opened")
-        codes = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
-        if any(int(capture.get(code)) in GREY_16 for code in codes):
+        properties = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
+        codes = [int(capture.get(code)) & 0xFFFFFFFF for code in properties]
+        if any(code in GREY_16 for code in codes):
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else it comes as 8 bits, three times
+        elif keep and (bits := _lost_depth(codes)):
+            capture.release()
+            raise UserError(
+                f"{keep}: a video of {bits} bits a sample, of which 8 would be left; convert it: "
+                "ffmpeg -i IN -pix_fmt gray16le -c:v ffv1 OUT.mkv"
+            )
 
     def read(self) -> Grabbed | None:
         arrived, image = self._capture.read()
@@ -210,8 +282,3 @@ def readable(image: Any) -> NDArray[Any] | None:
     if image.ndim not in (2, 3) or image.shape[2:] not in ((), (3,)):
         return None
     return image if min(image.shape[:2]) >= SMALLEST else None
-
-
-def without_password(address: str) -> str:
-    """An address fit for a log."""
-    return re.sub(r"(?<=://)[^/@]*@", "", address)

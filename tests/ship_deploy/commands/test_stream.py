@@ -110,7 +110,7 @@ def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model
     with MjpegServer(visible) as v, MjpegServer(infrared) as i:
         options = ("-o", output, "--model", network, "--device", "cpu", "--threads", 1)
         process = start(v.address, i.address, *options)
-        while not (tmp_path / ".fused.part.avi").exists():
+        while not output.exists():
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.01)  # another process gives no event
         process.send_signal(stop)
@@ -210,10 +210,10 @@ def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
         (("v.avi", "i.avi"), {"smoothing": -1.0}, "smoothing is -1.0"),
         (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
         (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),
-        (("v.avi", "0"), {}, "give two cameras or two files"),
+        (("v.avi", "rtsp://h/1"), {}, "give two cameras or two files"),
         (("v.avi", "i.avi"), {"output": "v.avi"}, "would overwrite an input"),
         (("v.avi", "i.avi"), {"output": "o.gif"}, "o.gif: expected a folder, or a video"),
-        (("0", "1"), {"pair_by": "index"}, "cameras are paired by time"),
+        (("rtsp://h/0", "rtsp://h/1"), {"pair_by": "index"}, "cameras are paired by time"),
         (("v.avi", "i.avi"), {"model": "none.onnx"}, "none.onnx"),
     ],
 )

@@ -124,6 +124,17 @@ def test_attempts_grow_rarer_up_to_a_bound(caplog):
     assert caplog.records[0].message.startswith("dead: cannot be opened; trying again in")
 
 
+def test_a_camera_that_can_never_be_used_ends_with_a_line():
+    class Wrong:
+        live, name = True, "wrong"
+
+        def open(self):
+            raise UserError("wrong: has 12 bits")
+
+    [(word, told)] = read(Wrong())
+    assert word == "finished" and str(told) == "wrong: has 12 bits"
+
+
 def test_calls_that_never_return_are_left_but_not_piled_up(caplog):
     camera, sink = ScriptedCamera("stuck", (16, 16), ["hang"] * 9, stall=1e6), Sink()
     before = threading.active_count()

@@ -1,5 +1,6 @@
 """What a user's words mean, and what is read from there."""
 
+import subprocess
 from types import SimpleNamespace
 
 import cv2
@@ -8,8 +9,9 @@ import pytest
 
 from ship_deploy.errors import UserError
 from ship_deploy.images import write_png
-from ship_deploy.streams import Camera, ImageFolder, VideoFile, find_source
+from ship_deploy.streams import Camera, ImageFolder, VideoFile, find_source, sources
 from ship_deploy.streams.sources import _Video, readable
+from tests.ship_deploy.streams.media_server import needs_ffmpeg
 
 
 def read_all(source):
@@ -20,7 +22,10 @@ def read_all(source):
     return found
 
 
-def test_words_become_sources(tmp_path):
+def test_words_become_sources(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "DEVICES", f"{tmp_path}/video")
+    (tmp_path / "video0").touch()
+    (tmp_path / "video3").touch()
     (tmp_path / "o.mp4").touch()
     write_png(tmp_path / "1.png", np.zeros((16, 16), np.uint8))
 
@@ -28,11 +33,68 @@ def test_words_become_sources(tmp_path):
     address = find_source("rtsp://user:secret@host:8554/ir")
     assert address.address == "rtsp://user:secret@host:8554/ir"
     assert address.name == "rtsp://host:8554/ir"  # fit for a log
+    monkeypatch.setenv("CAMERA", "rtsp://user:secret@host:8554/ir")
+    assert find_source("ENV:CAMERA").address == address.address
+    assert find_source((tmp_path / "o.mp4").as_uri()).path == tmp_path / "o.mp4"
     assert isinstance(find_source(str(tmp_path / "o.mp4")), VideoFile)
     assert isinstance(find_source(str(tmp_path)), ImageFolder)
     assert isinstance(find_source(str(tmp_path / "1.png")), ImageFolder)
     with pytest.raises(UserError, match="no such file"):
         find_source(str(tmp_path / "nothing.mp4"))
+
+
+def test_a_device_is_a_camera_by_any_name(tmp_path):
+    link = tmp_path / "usb-Thermal_0001-video-index0"
+    link.symlink_to("/dev/null")  # a character device, as a camera is one
+    source = find_source(str(link), infrared=True)
+    assert isinstance(source, Camera) and source.live and source.address == str(link)
+    with pytest.raises(OSError, match="cannot be opened"):
+        source.open()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("7", "camera 7: no such device; there are .*video0, .*video3"),
+        ("rtps://user:secret@host/x", r"rtps://\.\.\.: not the address of a camera"),
+        ("v4l2src ! videoconvert ! appsink", "GStreamer"),
+        ("rtspsrc location=rtsp://h/1 ! decodebin ! appsink", "GStreamer"),
+        ("a" * 5000, "no such file"),
+    ],
+)
+def test_what_can_never_be_a_camera_is_said_at_once(text, said, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "DEVICES", f"{tmp_path}/video")
+    (tmp_path / "video0").touch()
+    (tmp_path / "video3").touch()
+    with pytest.raises(UserError, match=said) as error:
+        find_source(text)
+    assert "secret" not in str(error.value)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("format", "codec", "bits"),
+    [
+        ("gray10le", "ffv1", 10),
+        ("gray12le", "ffv1", 12),
+        ("gray16be", "png", 16),
+        ("yuv420p10le", "ffv1", 10),
+        ("gray", "ffv1", 0),
+        ("yuv420p", "mpeg4", 0),
+        ("gray16le", "ffv1", 0),
+    ],
+)
+def test_infrared_video_of_a_depth_that_would_be_lost_is_refused(tmp_path, format, codec, bits):
+    path = tmp_path / "i.mkv"
+    making = ["-f", "lavfi", "-i", "gradients=size=64x48:rate=5:duration=1", "-pix_fmt", format]
+    command = ["ffmpeg", "-v", "error", *making, "-strict", "experimental", "-c:v", codec, path]
+    subprocess.run(command, check=True)
+    assert read_all(VideoFile(path))  # of a visible camera, 8 bits are enough
+    if bits:
+        with pytest.raises(UserError, match=rf"i\.mkv: a video of {bits} bits a sample"):
+            VideoFile(path, infrared=True).open()
+    else:
+        assert read_all(VideoFile(path, infrared=True))
 
 
 def test_a_folder_gives_its_images_in_order_and_depth(tmp_path):
