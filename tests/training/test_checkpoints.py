@@ -69,7 +69,7 @@ def test_tensors_of_somebody_else(tmp_path):
     with pytest.raises(UserError, match="not one of ours"):
         load_network(tmp_path / "a.safetensors")
     torch.save([1, 2], tmp_path / "a.pth")
-    with pytest.raises(UserError, match="no published checkpoint"):
+    with pytest.raises(UserError, match="not a published checkpoint"):
         load_network(tmp_path / "a.pth")
 
 
