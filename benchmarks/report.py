@@ -29,6 +29,7 @@ TABLES: dict[str, Table] = {
     "gpu": gpu.tabulate,
     "latency": latency.tabulate,
     "latency-ship-s": latency.tabulate,
+    "latency-ship-t": latency.tabulate,
     "layers": layers.tabulate,
     "misalignment": misalignment.tabulate,
     "narrowing": narrowing.tabulate,
