@@ -73,7 +73,7 @@ class Fusion(LightningModule):
             sample = torch.randint(256, (batch, 5, size, size), device=self.device)
             try:
                 torch.cuda.make_graphed_callables(self.steps[0], (sample.to(torch.uint8),))
-            except RuntimeError as error:  # a copy from the host, as in SHIP
+            except RuntimeError as error:  # a copy from the host, say
                 reason = str(error).splitlines()[0]
                 raise UserError(f"run.graph: the network cannot be captured: {reason}") from error
 

@@ -69,7 +69,7 @@ class Invertible1x1(nn.Module):
 
     def matrix(self) -> Tensor:
         """(channels, channels) matrix of the convolution."""
-        lower = self.lower.tril(-1) + torch.eye(len(self.lower)).to(self.lower)
+        lower = self.lower.tril(-1) + torch.ones_like(self.log_scale).diag()
         upper = self.upper.triu(1) + torch.diag(self.sign * self.log_scale.exp())
         return self.permutation @ lower @ upper
 
