@@ -226,9 +226,9 @@ def test_a_file_that_is_no_video_is_named(tmp_path):
 
 def test_a_camera_and_a_file_do_not_go_together(tmp_path):
     with pytest.raises(UserError, match="give two cameras or two files"):
-        Pipeline(find_source("0"), folders(tmp_path, [1], [1])[1], average)
+        Pipeline(find_source("rtsp://rig/1"), folders(tmp_path, [1], [1])[1], average)
     with pytest.raises(UserError, match="by time"):
-        Pipeline(find_source("0"), find_source("1"), average, pair_by="index")
+        Pipeline(find_source("rtsp://rig/1"), find_source("rtsp://rig/2"), average, pair_by="index")
 
 
 def test_a_consumer_that_sleeps_gets_the_newest_frame_and_no_backlog():
