@@ -13,11 +13,13 @@ BGR_TO_YCRCB = (
 )
 # Rows: B, G, R from Y, Cr, Cb.
 YCRCB_TO_BGR = ((1.0, 0.0, 1.773), (1.0, -0.714, -0.344), (1.0, 1.403, 0.0))
-# Rows: what B, G, R have beyond Y, from B, G, R; both matrices in one, rounded once.
+# Rows: what B, G, R have beyond Y, from B - G and R - G; both matrices in one, rounded once. Their
+# rows would sum to zero but for rounding; of differences, what is grey stays so to the bit.
 COLOUR = tuple(
-    tuple(cr * r + cb * b for r, b in zip(*BGR_TO_YCRCB[1:], strict=True))
+    tuple(cr * BGR_TO_YCRCB[1][c] + cb * BGR_TO_YCRCB[2][c] for c in (0, 2))
     for _, cr, cb in YCRCB_TO_BGR
 )
+DIFFERENCES = ((1, -1, 0), (0, -1, 1))  # B - G and R - G from B, G, R
 
 
 def split(bgr: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,5 +62,6 @@ def fuse_frames(
     luminance = (bgr @ bgr.new_tensor(_Y)[:, None]).movedim(3, 1)
     _, raw = network(luminance, infrared.to(dtype)[:, None] / 255)
     grey = raw.clamp(0, 1).movedim(1, 3) @ bgr.new_ones(1, 3)
-    fused = (grey + bgr @ bgr.new_tensor(COLOUR).T).clamp(0, 1)
+    colour = bgr @ bgr.new_tensor(DIFFERENCES).T @ bgr.new_tensor(COLOUR).T
+    fused = (grey + colour).clamp(0, 1)
     return (fused * 255).round().to(torch.uint8), raw
