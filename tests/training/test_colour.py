@@ -68,3 +68,23 @@ def test_frames_are_fused_as_by_split_and_join(dtype):
         assert ((frames - expected)[off].abs() - 0.5 < 1e-4).all()
         assert off.float().mean() < 1e-4
         torch.testing.assert_close(found.double(), raw, rtol=0, atol=1e-6)
+
+
+class Halfway(nn.Module):
+    """Halfway between two levels everywhere, whatever it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.levels = nn.Parameter((torch.arange(255) + 0.5) / 255)
+
+    def forward(self, visible: Tensor, infrared: Tensor) -> tuple[Tensor, Tensor]:
+        raw = self.levels.expand_as(visible)
+        return raw, raw
+
+
+@torch.inference_mode()
+def test_grey_stays_grey_to_the_bit():
+    """Any rounding of the colour would show: all greys, beside all values between two levels."""
+    grey = torch.arange(256, dtype=torch.uint8)[None, :, None].expand(1, 256, 255)
+    frames, _ = fuse_frames(Halfway(), grey[..., None].repeat(1, 1, 1, 3), grey)
+    assert (frames == frames[..., :1]).all()

@@ -1,32 +1,9 @@
-"""The compact network: any size, bands that add up to the frames, and where its weights begin."""
+"""The compact network: bands that add up to the frames, and where its weights begin."""
 
 import pytest
 import torch
 
 from training.networks.compact import Compact, contrast, leading, statistics
-
-
-@pytest.fixture(scope="module", params=[2, 4])
-def network(request) -> Compact:
-    torch.manual_seed(0)
-    return Compact(channels=8, survey=(8, 8, 8), block=request.param).eval()
-
-
-@pytest.mark.parametrize("size", [(16, 16), (17, 16), (16, 19), (33, 41), (64, 96)])
-def test_any_size_from_16_up(network, size):
-    visible, infrared = torch.rand(2, 2, 1, *size)
-    fused, raw = network(visible, infrared)
-    assert fused.shape == raw.shape == visible.shape
-    assert raw.isfinite().all()
-    assert torch.equal(fused, raw.clamp(0, 1))
-
-
-def test_frames_of_a_batch_do_not_meet(network):
-    visible, infrared = torch.rand(2, 3, 1, 20, 24)
-    with torch.inference_mode():
-        together = network(visible, infrared)[1]
-        alone = network(visible[1:2], infrared[1:2])[1]
-    assert torch.allclose(together[1:2], alone, atol=1e-6)
 
 
 @pytest.mark.parametrize("block", [2, 4])

@@ -245,6 +245,35 @@ def test_invented_are_gradients_that_neither_source_has():
     visible, infrared = texture(0.2), torch.full((1, 1, 64, 64), 0.3)
     for fused in (visible, infrared, (visible + infrared) / 2, 1 - visible):
         assert losses.invented(fused, visible, infrared).item() == pytest.approx(0, abs=1e-4)
+    assert losses.invented(infrared, torch.full_like(visible, 0.3), infrared).item() == 0
+    assert losses.invented(visible, infrared, visible).item() == pytest.approx(0, abs=1e-4)
+    # Under noise, which hides it where it is looked at closely.
+    noise = 0.25 + 0.5 * torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    faint = noise + torch.linspace(-0.15, 0.15, 64)
+    assert losses.invented(faint, noise, torch.full_like(noise, 0.5)) > 0.5
     shaded = visible + torch.linspace(0, 0.5, 64)
     assert losses.invented(shaded, visible, infrared) > 0.05
     assert losses.invented(0.5 + 2 * (visible - 0.5), visible, infrared) > 0.2
+
+
+def test_missing_detail_counts_by_its_contrast():
+    """What is lost of strong texture costs more than as large a share of faint texture."""
+    strong, faint = texture(0.3), 0.5 + 0.05 * (texture(0.3, seed=1) - 0.5)
+    visible = torch.cat([strong, faint], dim=3)
+    grey = torch.full_like(strong, 0.5)
+    without_strong = losses.missing_detail(torch.cat([grey, faint], dim=3), visible)
+    without_faint = losses.missing_detail(torch.cat([strong, grey], dim=3), visible)
+    assert without_strong > 4 * without_faint > 0
+
+
+@pytest.mark.parametrize(
+    "term", ["structure", "detail", "invented", "between", "tone", "excess", "ssim"]
+)
+def test_a_term_is_there_if_it_has_a_weight_and_is_multiplied_by_it(term):
+    images = texture(0.5), texture(0.3, 1), texture(0.3, 2), texture(0.3, 3)
+    nothing = {"mask": 0, "intensity": 0, "gradient": 0}
+    once = losses.fusion_losses(*images, Loss(**nothing, **{term: 1}))
+    thrice = losses.fusion_losses(*images, Loss(**nothing, **{term: 3}))
+    assert list(once) == list(thrice) == [term]
+    assert once[term] > 0
+    assert thrice[term].item() == pytest.approx(3 * once[term].item())

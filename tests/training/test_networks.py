@@ -3,15 +3,29 @@ import math
 import pytest
 import torch
 
+from training.architecture import FusionNetwork
 from training.layers.blocks import CentralDifference, ChannelNorm
 from training.layers.invertible import HalfInstanceNorm, Invertible1x1
 from training.networks import SHIP
+from training.networks.compact import Compact
+
+NETWORKS = {
+    "ship": lambda: SHIP(channels=8, interactions=2, orders=2),
+    "compact, blocks of 2": lambda: Compact(channels=8, survey=(8, 8, 8), block=2),
+    "compact, blocks of 4": lambda: Compact(channels=8, survey=(8, 8, 8), block=4),
+}
 
 
 @pytest.fixture(scope="module")
-def network() -> SHIP:
+def ship() -> SHIP:
     torch.manual_seed(0)
     return SHIP(channels=8, interactions=2, orders=2)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request) -> FusionNetwork:
+    torch.manual_seed(0)
+    return NETWORKS[request.param]()
 
 
 def test_the_published_size():
@@ -81,14 +95,14 @@ def test_compiles(network):
     torch.testing.assert_close(raw, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_bf16_keeps_the_spectrum_in_fp32(network):
+def test_bf16_keeps_the_spectrum_in_fp32(ship):
     visible, infrared = torch.rand(2, 1, 1, 20, 24)
     seen = []
-    hook = network.interactions[0].spatial.convolution.register_forward_hook(
+    hook = ship.interactions[0].spatial.convolution.register_forward_hook(
         lambda module, inputs, output: seen.append(output.dtype)
     )
     with torch.autocast("cpu", torch.bfloat16), torch.inference_mode():
-        assert network(visible, infrared)[1].isfinite().all()
+        assert ship(visible, infrared)[1].isfinite().all()
     hook.remove()
     assert seen == [torch.float32]
 
