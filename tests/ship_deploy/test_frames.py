@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.frames import prepare, stretch
+from ship_deploy.frames import prepare, scale, stretch
 
 LIMITS = (0.5, 99.5)
 
@@ -142,3 +142,16 @@ def test_what_is_not_finite_is_counted_and_placed(bad):
 
     with pytest.raises(UserError, match=r"2 NaN or infinite samples, the first at \(4, 7\)"):
         prepare(u8(20, 30, 3), frame, LIMITS)
+
+
+def test_half_precision_is_stretched_like_single():
+    """Its range is so narrow that the distance of two samples may be beyond it."""
+    rng = np.random.default_rng(0)
+    degrees = rng.uniform(-20, 120, (20, 24)).astype(np.float16)
+    far = np.where(np.arange(24) < 12, -60_000, 60_000).astype(np.float16)[None].repeat(20, axis=0)
+    for infrared in (degrees, far):
+        single = infrared.astype(np.float32)
+        for percentiles in ((0.5, 99.5), (0, 50)):
+            expected = stretch(single, percentiles)
+            np.testing.assert_array_equal(stretch(infrared, percentiles), expected)
+        np.testing.assert_array_equal(scale(infrared, 7.3, 41.9), scale(single, 7.3, 41.9))

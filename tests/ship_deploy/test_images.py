@@ -217,3 +217,12 @@ def test_what_follows_the_end_of_an_image_does_not_count(tmp_path, suffix, progr
     path.write_bytes(content[:-20])
     with pytest.raises(UserError, match="truncated"):
         read_visible(path)
+
+
+@pytest.mark.parametrize("missing", [1, 4, 8, 11])
+def test_a_png_cut_within_its_last_chunk(tmp_path, missing):
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), render(0, 64, 80)[0])
+    path.write_bytes(path.read_bytes()[:-missing])
+    with pytest.raises(UserError, match="is truncated"):
+        read_visible(path)
