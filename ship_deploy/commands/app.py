@@ -202,6 +202,12 @@ def stream(
             help="Serve a live page there; a port alone can be reached from this machine only.",
         ),
     ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            help="Token that viewers of the page need, or ENV:NAME or file:PATH that holds it."
+        ),
+    ] = None,
 ) -> None:
     """Fuse two live cameras until interrupted, or two videos.
 
@@ -229,6 +235,7 @@ def stream(
         crop_infrared=crop_infrared,
         push=push,
         serve=serve,
+        token=token,
         model=model,
         backend=backend,
         device=device,

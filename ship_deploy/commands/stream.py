@@ -51,6 +51,7 @@ def stream(
     crop_infrared: str | None = None,
     push: str | None = None,
     serve: str | None = None,
+    token: str | None = None,
     model: str | PathLike[str] | None = None,
     backend: str = "auto",
     device: str = "auto",
@@ -76,6 +77,7 @@ def stream(
         crop_infrared: the part of each infrared frame that is used, see `Crop`; None for all.
         push: address to send the fused stream to, see `PushOutput`, or None.
         serve: HOST:PORT of the live page, or None.
+        token: what its viewers have to know, ENV:NAME or file:PATH that holds it, or None.
         model: see `Fuser`; so are those that follow.
         backend: the same.
         device: the same.
@@ -113,10 +115,10 @@ def stream(
         }  # no path of this machine
         recorder = outputs[0] if output else None
         recording = partial(getattr, recorder, "problem", "") if recorder else None
-        server = Server(serve, pipeline.statistics, engine, recording)
+        secret = None if token is None else read_address(token)
+        server = Server(serve, pipeline.statistics, engine, recording, secret)
         outputs.append(server)
-        open_to = "" if server.local else ", open to everyone on the network"
-        console.ERR.print(f"Live at {server.url}{open_to}")
+        console.ERR.print(f"Live at {server.url}{'' if token is None else '?token=...'}")
     run = _Run(pipeline, outputs)
     interrupt: BaseException | None = None
     try:

@@ -1,29 +1,37 @@
 """The live page and what else is served; as an output of the pipeline."""
 
+import contextlib
+import hmac
 import ipaddress
 import json
+import logging
 import select
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
 from socket import MSG_PEEK, SO_SNDBUF, SOL_SOCKET
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
+from ship_deploy.errors import UserError
 from ship_deploy.results import Result, Statistics
 from ship_deploy.serving.address import parse_address
 from ship_deploy.serving.connections import BoundedServer
 from ship_deploy.serving.latest import PICTURES, Latest, Picture, Snapshot
 from ship_deploy.serving.telemetry import CONTENT_TYPE, write_telemetry
 
-PATIENCE = 10.0  # seconds that a viewer may take for a request, or to accept a picture
+PATIENCE = 10.0  # seconds that a viewer may take to accept an answer
 LONGEST_WAIT = 5.0  # seconds that an answer waits for a new picture
 STALE = 5.0  # seconds without a result from which on the pipeline is not healthy
 BUFFER = 1 << 18  # bytes on their way to a player; more would be old pictures
+STALLED = 3.0  # seconds in which a player has to accept a picture
+COOKIE = "ship-deploy-token"
 BOUNDARY = "ship-deploy-frame"
+_log = logging.getLogger("ship_deploy.serving")
 _PAGE = files("ship_deploy") / "serving" / "page.html"
 
 
@@ -40,13 +48,16 @@ class Server:
     | `/healthz` | 200 while results come, 503 otherwise, with a line that says why |
 
     The pipeline is never held up: `write` stores the newest result, pictures are encoded once and
-    only if somebody looks, and a viewer who is slow misses pictures. There is no encryption and no
-    password.
+    only if somebody looks, and a viewer who is slow misses pictures. One who takes none for some
+    seconds is sent away. There is no encryption. With a token, only `/healthz` is answered without
+    it; it comes as `/?token=TOKEN`, which a browser keeps as a cookie, or as `Authorization:
+    Bearer TOKEN`.
 
     Args:
         address: "HOST:PORT", or a port on this machine only.
         statistics: says how the pipeline does; called from any thread.
         engine: what fuses, as `Fuser.info.as_dict()`.
+        token: what a viewer has to know; None if everyone may look.
         recording: says why nothing is recorded, "" if all is well, see `VideoOutput.problem`; None
             if nothing is to be.
 
@@ -60,16 +71,22 @@ class Server:
         statistics: Callable[[], Statistics],
         engine: Mapping[str, str],
         recording: Callable[[], str] | None = None,
+        token: str | None = None,
     ) -> None:
         host, port = parse_address(address)
+        if token == "":
+            raise UserError("the token is empty")
+        self.token = token
         self.latest, self.statistics, self.engine = Latest(), statistics, dict(engine)
         self.recording = recording
         self.written = -1.0  # when the last result came, on time.monotonic's clock; -1 for never
         handler = type("Handler", (_Handler,), {"server_side": self})
-        self._http = BoundedServer((host, port), handler)
+        self.http = BoundedServer((host, port), handler)
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._http.server_port}/"
-        self.local = ipaddress.ip_address(self._http.server_name).is_loopback
+        self.url = f"http://{shown}:{self.http.server_port}/"
+        self.local = ipaddress.ip_address(self.http.server_name).is_loopback
+        if not self.local and token is None:
+            _log.warning("%s is open to everyone on the network; a token closes it", self.url)
 
     def write(self, result: Result) -> None:
         """Take a result."""
@@ -79,12 +96,12 @@ class Server:
     def close(self) -> None:
         """End all connections and free the port."""
         self.latest.close()
-        self._http.close()
+        self.http.close()
 
     @property
     def viewers(self) -> int:
-        """Open connections."""
-        return self._http.connections
+        """Connections that are answered now, or watch."""
+        return self.http.connections
 
     def status(self) -> dict[str, Any]:
         """What the page shows, as JSON has it."""
@@ -125,10 +142,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # the name is the base class's
         url = urlsplit(self.path)
-        name, _, kind = url.path.strip("/").partition(".")
+        known = self._is_known(parse_qs(url.query).get("token", [""])[0])
+        http = self.server_side.http
         if not self._is_addressed():
             self._send_text(HTTPStatus.FORBIDDEN, "open it as localhost or by its number\n")
-        elif kind == "mjpg" and name in PICTURES:
+        elif url.path == "/healthz":
+            healthy, about = self.server_side.health()
+            code = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+            self._send_text(code, about + "\n" if known else "")
+        elif not known:
+            self._send_text(HTTPStatus.UNAUTHORIZED, "needs a token: /?token=...\n")
+        elif http.begin_answer(self.connection):
+            try:
+                self._answer(url)
+            finally:
+                http.end_answer(self.connection)
+        else:
+            self.close_connection = True
+            self._send_text(HTTPStatus.SERVICE_UNAVAILABLE, "too many viewers\n")
+
+    def _answer(self, url: SplitResult) -> None:
+        name, _, kind = url.path.strip("/").partition(".")
+        if kind == "mjpg" and name in PICTURES:
             self._send_video(name)
         elif kind == "jpg" and name in PICTURES:
             self._send_picture(name)
@@ -146,12 +181,24 @@ class _Handler(BaseHTTPRequestHandler):
                     up = None if server.recording is None else not server.recording()
                     text = write_telemetry(server.statistics(), server.engine, server.viewers, up)
                     self._send(HTTPStatus.OK, CONTENT_TYPE, text.encode())
-                case "/healthz":
-                    healthy, about = self.server_side.health()
-                    code = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
-                    self._send_text(code, about + "\n")
                 case _:
                     self._send_text(HTTPStatus.NOT_FOUND, "there is nothing here; try /\n")
+
+    def _is_known(self, token: str) -> bool:
+        """Whether the request holds the token: in its address, its cookie or its header."""
+        wanted = self.server_side.token
+        if wanted is None:
+            return True
+        cookie: SimpleCookie = SimpleCookie()
+        with contextlib.suppress(CookieError):
+            cookie.load(self.headers.get("Cookie", ""))
+        kept = cookie[COOKIE].value if COOKIE in cookie else ""
+        scheme, _, header = self.headers.get("Authorization", "").partition(" ")
+        bearer = header.encode("latin-1") if scheme.lower() == "bearer" else b""  # as it came
+        given = token.encode(), unquote(kept).encode(), bearer
+        # All are compared, each in a time that does not depend on where it differs.
+        same = [hmac.compare_digest(each, wanted.encode()) for each in given]
+        return any(same)
 
     def _is_addressed(self) -> bool:
         """Whether a browser means this server.
@@ -197,6 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_video(self, name: Picture) -> None:
         self.close_connection = True
         self.connection.setsockopt(SOL_SOCKET, SO_SNDBUF, BUFFER)
+        self.connection.settimeout(STALLED)
         self._begin(HTTPStatus.OK, f"multipart/x-mixed-replace; boundary={BOUNDARY}", {})
         for snapshot in self._snapshots():
             content = snapshot.jpeg(name)
@@ -237,6 +285,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", kind)
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        if self.server_side.token is not None and self.path.startswith("/?"):
+            # What the page asks for later has no token in its address.
+            value = quote(self.server_side.token, safe="")
+            rest = "Path=/; HttpOnly; SameSite=Strict"
+            if code == HTTPStatus.OK:
+                self.send_header("Set-Cookie", f"{COOKIE}={value}; {rest}")
         for name, value in more.items():
             self.send_header(name, value)
         if self.close_connection:

@@ -12,12 +12,12 @@ _KEYED = ("rtmp", "rtmps")  # the end of their paths is a key that lets anybody 
 
 
 def read_address(text: str) -> str:
-    """The address that "ENV:NAME" or "file:PATH" means; anything else is the address itself.
+    """The address (or token) that "ENV:NAME" or "file:PATH" holds; else the text itself.
 
     All users of a computer can see what is on a command line, but not in a variable or a file.
 
     Raises:
-        UserError: there is no such variable or file, or it holds no address.
+        UserError: there is no such variable or file, or not one line in it.
     """
     if text.startswith("ENV:"):
         if not (found := os.environ.get(text[4:], "").strip()):
@@ -28,9 +28,9 @@ def read_address(text: str) -> str:
             found = Path(text[5:]).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text"
-            raise UserError(f"{text}: cannot read the address ({reason})") from error
+            raise UserError(f"{text}: cannot read it ({reason})") from error
         if not found or "\n" in found:
-            raise UserError(f"{text}: expected one line, the address")
+            raise UserError(f"{text}: expected one line")
         return found
     return text
 

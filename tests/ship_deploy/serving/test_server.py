@@ -179,15 +179,121 @@ def test_a_viewer_who_does_not_read_holds_nobody_up(server):
     stuck.close()
 
 
-def test_connections_are_bounded_and_come_free(server, monkeypatch):
-    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+def test_viewers_are_bounded_and_come_free_and_health_needs_no_place(server, monkeypatch):
+    monkeypatch.setattr(connections, "MOST_ANSWERS", 3)
     server.write(result())
     watching = [watch(server) for _ in range(3)]
-    assert get(server, "/healthz")[0].status == 503
-    assert get(server, "/healthz")[1] == b""  # by the limit, not by its health
+    assert (get(server, "/fused.jpg")[0].status, server.viewers) == (503, 3)
+    assert get(server, "/healthz")[1] == b"ok\n"
     watching.pop().close()
     wait_for(lambda: server.write(result()) or server.viewers < 3)  # seen when a picture is sent
-    assert get(server, "/healthz")[1] == b"ok\n"
+    assert get(server, "/fused.jpg")[0].status == 200
+
+
+def test_health_is_answered_while_hundreds_ask_slowly(server):
+    server.write(result())
+    slow = []
+    for number in range(300):
+        slow.append(socket.create_connection(("127.0.0.1", port(server))))
+        slow[-1].sendall(b"GET /fused.jpg HTT")
+        if number % 12 == 0:
+            assert get(server, "/healthz")[1] == b"ok\n"
+    wait_for(lambda: len(server.http._open) <= connections.MOST_WAITING)
+    assert server.viewers == 0
+    for connection in slow:
+        connection.close()
+
+
+def test_a_request_that_takes_too_long_is_ended_though_bytes_come(server, monkeypatch):
+    monkeypatch.setattr(connections, "REQUEST", 0.3)
+    drip = socket.create_connection(("127.0.0.1", port(server)))
+    drip.sendall(b"GET / HTTP/1.1\r\nX: ")
+
+    def ended():
+        try:
+            drip.sendall(b"x")
+        except OSError:
+            return True
+        return not server.http._open
+
+    wait_for(ended)
+    drip.close()
+
+
+def test_a_viewer_who_takes_no_picture_loses_the_place(server, monkeypatch):
+    monkeypatch.setattr(module, "STALLED", 0.2)
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    server.write(result(image=noise))
+    stuck, reads = watch(server), watch(server)
+    next_picture(reads)
+
+    def one_is_left():
+        server.write(result(image=noise))
+        next_picture(reads)
+        return server.viewers == 1
+
+    wait_for(one_is_left)
+    stuck.close()
+
+
+@pytest.fixture
+def closed():
+    """A server that asks for a token."""
+    server = Server("127.0.0.1:0", lambda: STATISTICS, ENGINE, token="a b;ü=")
+    server.write(result(reason="infrared down"))
+    yield server
+    server.close()
+
+
+def ask(server, path, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port(server), timeout=PATIENCE)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer, content
+
+
+@pytest.mark.parametrize("path", ["/", "/status.json", "/metrics", "/fused.jpg", "/fused.mjpg"])
+def test_without_the_token_nothing_is_shown(closed, path):
+    for headers in (
+        {},
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": "Basic a b;ü="},
+        {"Cookie": "ship-deploy-token=wrong"},
+        {"Cookie": "not; a=cookie; \\"},
+    ):
+        encoded = {name: value.encode() for name, value in headers.items()}
+        answer, content = ask(closed, path, **encoded)
+        assert (answer.status, answer.headers["Set-Cookie"]) == (401, None)
+        assert b"down" not in content and b"camera" not in content
+    assert ask(closed, f"{path}?token=wrong")[0].status == 401
+
+
+def test_health_without_the_token_says_nothing_else(closed):
+    answer, content = ask(closed, "/healthz")
+    assert (answer.status, content) == (200, b"")
+
+
+def test_with_the_token_a_browser_gets_a_cookie(closed):
+    answer, _ = ask(closed, "/?token=a%20b%3B%C3%BC%3D")
+    assert answer.status == 200
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    answer, content = ask(closed, "/status.json", Cookie=cookie.partition(";")[0])
+    assert answer.status == 200 and json.loads(content)["healthy"]
+    assert answer.headers["Set-Cookie"] is None
+    assert ask(closed, "/metrics", Authorization="Bearer a b;ü=".encode())[0].status == 200
+
+
+def test_a_server_open_to_the_network_says_so_unless_it_has_a_token(caplog):
+    Server("0.0.0.0:0", lambda: STATISTICS, ENGINE, token="x").close()
+    Server("127.0.0.1:0", lambda: STATISTICS, ENGINE).close()
+    assert not caplog.records
+    Server("0.0.0.0:0", lambda: STATISTICS, ENGINE).close()
+    assert "is open to everyone on the network" in caplog.text
+    with pytest.raises(UserError, match="token is empty"):
+        Server("127.0.0.1:0", lambda: STATISTICS, ENGINE, token="")
 
 
 def test_a_viewer_who_left_is_noticed_though_nothing_comes(server, monkeypatch):
@@ -206,7 +312,7 @@ def test_close_ends_connections_and_frees_the_port(server):
     for answer in watching:
         next_picture(answer)
     idle = socket.create_connection(("127.0.0.1", port(server)))  # asks for nothing
-    wait_for(lambda: server.viewers == 3)  # it was accepted
+    wait_for(lambda: len(server.http._open) == 3)  # it was accepted
     server.close()
     assert [answer.read() for answer in watching] == [b"", b""]
     assert idle.recv(1) == b""
