@@ -1,7 +1,6 @@
 """Jobs done by processes of one thread each, which end together."""
 
 import multiprocessing
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -13,6 +12,7 @@ import cv2
 import torch
 
 from ship_deploy.errors import UserError
+from ship_deploy.processors import usable_processors
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -34,7 +34,7 @@ def work(
     """
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
-    count = workers or len(os.sched_getaffinity(0))
+    count = workers or usable_processors()
     pool = ProcessPoolExecutor(count, context, initializer=_start, initargs=(stop,))
     try:
         for future in as_completed([pool.submit(function, job) for job in jobs]):

@@ -192,9 +192,14 @@ def parse_size(name: str, text: str) -> tuple[int, int]:
 
 def check_percentiles(percentiles: tuple[float, float]) -> None:
     """Say in one line what keeps two percentiles from being limits of a stretch."""
-    low, high = percentiles
+    try:
+        low, high = map(float, percentiles)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"percentiles is {percentiles!r}, expected two numbers, such as (0.5, 99.5)"
+        ) from None
     if not 0 <= low < high <= 100:
-        raise UserError(f"percentiles are {low} and {high}, expected 0 <= lower < upper <= 100")
+        raise UserError(f"percentiles are {low:g} and {high:g}, expected 0 <= lower < upper <= 100")
 
 
 def scale(

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Any, TypeVar, overload
 
@@ -22,6 +23,9 @@ CudaFrames = TypeVar("CudaFrames", bound=CudaArray)
 class Fuser:
     """Fuses visible and infrared frames. One `Fuser` may be called from many threads.
 
+    It can be pickled: another process opens the model anew. After `os.fork`, ONNX Runtime on the
+    CPU opens it anew by itself, before the first frame; on a GPU that is an error.
+
     Args:
         model: name of a bundled model, see `ship-deploy models`; or the path of a `model.onnx` from
             `python -m export` or of an engine from `ship-deploy build`. The first bundled model if
@@ -29,7 +33,8 @@ class Fuser:
         backend: "onnxruntime"; "tensorrt", which builds an engine from an ONNX model the first
             time, into the cache; or "auto": TensorRT for an engine, ONNX Runtime for a model.
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
-        threads: processor threads for one call; all cores if not given.
+        threads: processor threads for one call; if not given, as many as this process may use: by
+            its affinity, and by the CPU quota of its container.
         percentiles: of a 16-bit or float infrared frame, the two that become 0 and 255.
         cuda: what TensorRT's device memory is handled with, "cuda-python" or "pycuda".
 
@@ -57,8 +62,20 @@ class Fuser:
         check_percentiles(percentiles)
         self._percentiles = percentiles
         path = find_model(model)
+        self._arguments: dict[str, Any] = {
+            "model": path.absolute(),
+            "backend": backend,
+            "device": device,
+            "threads": threads,
+            "percentiles": percentiles,
+            "cuda": cuda,
+        }
         self._backend = backends.load(path, backend, device, threads, cuda)
         self.info: Info = replace(self._backend.info, model=str(path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the model anew, from its path."""
+        return partial(type(self), **self._arguments), ()
 
     @overload
     def __call__(self, visible: Frames, infrared: NDArray[Any]) -> Frames: ...

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from rich.progress import Progress
 
+from ship_deploy.processors import usable_processors
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 AHEAD = 64  # results that may wait; a full data set of them would not fit into memory
@@ -19,7 +21,7 @@ def in_order(
 
     An exception of the function is raised in its place; what has not begun by then never does.
     """
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    pool = ThreadPoolExecutor(usable_processors())
     try:
         with Progress(transient=True, disable=not is_first_process()) as progress:
             task = progress.add_task(description, total=len(items))

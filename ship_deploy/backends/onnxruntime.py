@@ -1,7 +1,10 @@
 """ONNX Runtime: any CPU, and NVIDIA GPUs without TensorRT."""
 
+import ctypes
 import io
 import os
+import threading
+import weakref
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import partial
@@ -13,6 +16,7 @@ from ship_deploy.artifact import VERSION, Artifact
 from ship_deploy.backends.info import Info
 from ship_deploy.cuda.gpu import parse_device
 from ship_deploy.errors import UserError, how_to_install
+from ship_deploy.processors import usable_processors
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CUDA_OPTIONS = {
@@ -30,8 +34,8 @@ class OnnxRuntime:
     Args:
         artifact: the model.
         device: "cpu", "cuda", "cuda:N", or "auto": CUDA where this ONNX Runtime was built with it.
-        threads: of the CPU, for one call; all cores if None. They do not spin while idle: a robot
-            has other work for its cores.
+        threads: of the CPU, for one call; all that this process may use if None. They do not spin
+            while idle: a robot has other work for its cores.
 
     Raises:
         UserError: ONNX Runtime is missing, or cannot use the device.
@@ -40,8 +44,8 @@ class OnnxRuntime:
     frames_in_flight = 1
 
     def __init__(self, artifact: Artifact, device: str, threads: int | None) -> None:
-        if threads is not None and threads < 1:
-            raise UserError(f"threads is {threads}, expected at least 1")
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise UserError(f"threads is {threads!r}, expected a whole number from 1 up")
         try:
             import onnxruntime as ort
         except ImportError as error:
@@ -50,7 +54,7 @@ class OnnxRuntime:
             ) from error
         index = _gpu(device, ort.get_available_providers())
         provider = _CPU if index is None else _CUDA
-        threads = threads or len(os.sched_getaffinity(0))
+        threads = threads or usable_processors()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -64,11 +68,15 @@ class OnnxRuntime:
             chosen = {"device_id": str(index)} if index else {}
             settings = [(_CUDA, chosen | _CUDA_OPTIONS)]
             said = preload_cuda(ort)
+        self._open = partial(ort.InferenceSession, artifact.content, options, providers=settings)
+        self._opening = threading.Lock()
+        self._process = os.getpid()
         try:
-            self._session = ort.InferenceSession(artifact.content, options, providers=settings)
+            self._session = self._open()
         except Exception as error:  # its exception types are private and differ by version
             message = str(error).strip().splitlines()[0]
             raise UserError(f"{artifact.path}: ONNX Runtime cannot load it ({message})") from error
+        _made.add(self)
         if provider not in self._session.get_providers():
             raise UserError(
                 f"ONNX Runtime could not start CUDA on device {index}"
@@ -85,15 +93,54 @@ class OnnxRuntime:
             threads=threads,
         )
 
+    def abandon(self) -> None:
+        """Keep the session for ever, and open another one before the next frame."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+        self._opening = threading.Lock()  # that of the parent may be held
+
+    def _open_again(self) -> None:
+        with self._opening:
+            if self._process == os.getpid():
+                return
+            if self.info.device != "cpu":
+                raise UserError(
+                    "this Fuser was made before os.fork, and CUDA does not work across it; make "
+                    "one in each process, or start processes by spawn"
+                )
+            self._session = self._open()
+            self._process = os.getpid()
+
     def start(self, *inputs: NDArray[Any]) -> Callable[[], NDArray[Any]]:
         """The work itself is done when what is returned is called."""
         return partial(self.run, *inputs)
 
     def run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
-        """The graph's output; a session may run in several threads at once."""
+        """The graph's output; a session may run in several threads at once.
+
+        Raises:
+            UserError: in a process that was forked from the one that opened a session on a GPU.
+        """
+        if self._process != os.getpid():
+            self._open_again()
         feeds = dict(zip(self._names, inputs, strict=True))
         output: NDArray[Any] = self._session.run(None, feeds)[0]
         return output
+
+
+_made: weakref.WeakSet[OnnxRuntime] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """In a child of `os.fork`, which has none of its parent's threads.
+
+    A session that is freed waits for its threads, so the child would never end. It is not freed.
+    """
+    for backend in _made:
+        backend.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def preload_cuda(ort: Any) -> str:

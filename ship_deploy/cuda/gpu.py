@@ -27,6 +27,8 @@ def parse_device(device: str) -> int | None:
     Raises:
         UserError: it is none of these.
     """
+    if not isinstance(device, str):
+        raise UserError(f"device is {device!r}, expected a text: auto, cpu, cuda or cuda:N")
     if device in ("auto", "cpu"):
         return None
     if found := re.fullmatch(r"cuda(?::(\d+))?", device):

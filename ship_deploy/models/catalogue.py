@@ -103,7 +103,11 @@ def find_model(model: Name | str | os.PathLike[str] | None = None) -> Path:
     """
     if model is None:
         return next(iter(CATALOGUE.values())).path
+    if not isinstance(model, str | os.PathLike):
+        raise UserError(f"model is {model!r}, expected a name or a path")
     path = Path(model)
+    if path.is_dir():
+        raise UserError(f"model is {str(model)!r}, a folder; expected a name or a file")
     if not isinstance(model, str):
         return path
     if model in CATALOGUE:

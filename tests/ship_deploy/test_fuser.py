@@ -1,8 +1,9 @@
 import os
+import pickle
 import subprocess
 import sys
 import threading
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -122,9 +123,15 @@ def test_info_as_a_dictionary_is_text_without_what_is_not_known(model):
         ({"backend": "tensorflow"}, "unknown backend 'tensorflow', expected auto or one of: onnx"),
         ({"device": "tpu"}, "unknown device 'tpu', expected auto, cpu, cuda or cuda:N"),
         ({"device": "cuda:x"}, "unknown device 'cuda:x'"),
-        ({"threads": 0}, "threads is 0, expected at least 1"),
+        ({"threads": 0}, "threads is 0, expected a whole number"),
         ({"percentiles": (90, 10)}, "percentiles are 90 and 10, expected 0 <= lower"),
         ({"percentiles": (-1, 99)}, "percentiles are -1 and 99"),
+        ({"percentiles": None}, "percentiles is None, expected two numbers"),
+        ({"percentiles": (1,)}, r"percentiles is \(1,\), expected two numbers"),
+        ({"percentiles": "ab"}, "percentiles is 'ab', expected two numbers"),
+        ({"device": 0}, "device is 0, expected a text"),
+        ({"threads": "2"}, "threads is '2', expected a whole number"),
+        ({"threads": 2.0}, "threads is 2.0, expected a whole number"),
     ],
 )
 def test_wrong_options(model, options, message):
@@ -174,3 +181,61 @@ def test_the_bundled_model_fuses(frames):
     fused = Fuser(device="cpu")(*frames)
     assert fused.shape == (64, 96, 3)
     assert fused.std() > 5
+
+
+@pytest.mark.parametrize("model", ["", ".", "/", b"x.onnx", 3])
+def test_what_is_no_model(model):
+    with pytest.raises(UserError, match=r"model is .*expected a name or a "):
+        Fuser(model)
+
+
+def test_a_fuser_is_pickled_as_what_it_was_made_of(model, frames, monkeypatch, tmp_path):
+    monkeypatch.chdir(model.parent)
+    fuser = Fuser(f"./{model.name}", device="cpu", threads=1, percentiles=(1, 99))
+    content = pickle.dumps(fuser)
+    monkeypatch.chdir(tmp_path)
+    again = pickle.loads(content)
+    assert again.info == replace(fuser.info, model=str(model))
+    assert np.array_equal(again(*frames), fuser(*frames))
+
+
+FORKED = """
+import os, sys, time
+import numpy as np
+from ship_deploy import Fuser
+fuser = Fuser(sys.argv[1], device="cpu", threads=2)
+frames = np.full((64, 80, 3), 90, np.uint8), np.full((64, 80), 160, np.uint8)
+expected = fuser(*frames)
+children = []
+for fuses in (False, True):
+    if not (child := os.fork()):
+        same = not fuses or np.array_equal(fuser(*frames), expected)
+        sys.exit(0 if same else 3)
+    children.append(child)
+until = time.monotonic() + 60
+codes = []
+for child in children:
+    while not (done := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < until:
+        time.sleep(0.01)
+    if not done[0]:
+        os.kill(child, 9)
+    codes.append(os.waitstatus_to_exitcode(done[1]) if done[0] else "hangs")
+assert np.array_equal(fuser(*frames), expected)
+print(codes)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_a_forked_child_fuses_and_ends(model):
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, model], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, "[0, 0]\n"), done.stderr
+
+
+def test_a_session_on_a_gpu_is_not_opened_anew_in_a_child(model, monkeypatch, frames):
+    fuser = Fuser(model, device="cpu", threads=1)
+    monkeypatch.setattr(fuser._backend, "_process", -1)  # as in a child
+    monkeypatch.setattr(fuser._backend, "info", replace(fuser.info, device="cuda:0"))
+    with pytest.raises(UserError, match=r"made before os\.fork"):
+        fuser(*frames)
