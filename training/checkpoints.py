@@ -16,12 +16,17 @@ from ship_deploy.files import write_atomically
 from training import networks
 from training.architecture import Architecture, FusionNetwork
 
+WRAPPERS = ("params_ema", "params", "state_dict", "model", "network")  # the average comes first
+
+DEEPEST = 4  # wrappers in one another; a file may hold itself
+
 
 def load_network(path: str | Path) -> FusionNetwork:
     """Load a network in eval mode on the CPU.
 
     Args:
-        path: a `.safetensors` of ours, or a `.pth` that a network's authors published.
+        path: a `.safetensors` of ours; or weights that a network's authors published, as PyTorch
+            saves them, under any name, bare or as training frameworks wrap them.
 
     Raises:
         UserError: the file is missing, unreadable or not a checkpoint, or a tensor is missing,
@@ -30,7 +35,7 @@ def load_network(path: str | Path) -> FusionNetwork:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
-    read = _read_published if path.suffix == ".pth" else _read_ours
+    read = _read_ours if _is_safetensors(path) else _read_published
     architecture, config, tensors = read(path)
     try:
         network = architecture.module(**config)
@@ -63,7 +68,7 @@ def save_network(network: FusionNetwork, path: str | Path, **metadata: str) -> N
 
 def read_metadata(path: str | Path) -> dict[str, str]:
     """What `save_network` was told about a checkpoint; nothing of one that is not ours."""
-    if Path(path).suffix == ".pth":
+    if not _is_safetensors(Path(path)):
         return {}
     with safe_open(path, framework="np") as file:
         return file.metadata() or {}
@@ -124,15 +129,22 @@ def _read_ours(path: Path) -> tuple[Architecture, dict[str, Any], dict[str, Tens
     return architecture, json.loads(metadata["config"]), tensors
 
 
+def _is_safetensors(path: Path) -> bool:
+    """By the content: 8 bytes that tell the length of the JSON after them; or by the name."""
+    with path.open("rb") as file:
+        return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
+
+
 def _read_published(path: Path) -> tuple[Architecture, dict[str, Any], dict[str, Tensor]]:
     """As the network whose tensors they are, most of them at least; in its published size."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a different type for every kind of damage
-        raise UserError(f"{path}: not a readable .pth file ({_first_line(error)})") from error
-    content = content.get("params", content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise UserError(f"{path}: holds no tensors under 'params'; not a published checkpoint")
+        raise UserError(f"{path}: not a readable checkpoint ({_first_line(error)})") from error
+    content = _unwrap(content)
+    if content is None:
+        known = ", ".join(repr(key) for key in WRAPPERS)
+        raise UserError(f"{path}: holds no tensors, neither bare nor under {known}")
     readings = []
     for architecture in map(networks.find, networks.names()):
         if architecture.published is not None:
@@ -142,6 +154,26 @@ def _read_published(path: Path) -> tuple[Architecture, dict[str, Any], dict[str,
             readings.append((len(expected.keys() & tensors.keys()), architecture, tensors))
     _, architecture, tensors = max(readings, key=lambda reading: reading[0])
     return architecture, {}, tensors
+
+
+def _unwrap(content: Any) -> dict[str, Tensor] | None:
+    """The tensors of a checkpoint without what frameworks put around them and before their names.
+
+    DataParallel and DistributedDataParallel write "module." before each name, `torch.compile`
+    "_orig_mod.", Lightning the name of the attribute that holds the network.
+    """
+    for _ in range(DEEPEST):
+        if not isinstance(content, dict):
+            return None
+        if content and all(isinstance(value, Tensor) for value in content.values()):
+            # To take off only what stands before all names keeps a network's own groups together.
+            while len(first := {key.partition(".")[0] for key in content}) == 1 and all(
+                "." in key for key in content
+            ):
+                content = {key.removeprefix(f"{min(first)}."): v for key, v in content.items()}
+            return content
+        content = next((content[key] for key in WRAPPERS if key in content), None)
+    return None
 
 
 def _check_tensors(path: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -59,6 +59,44 @@ def test_what_is_no_checkpoint(tmp_path, name, content):
         load_network(tmp_path / name)
 
 
+def before(prefix):
+    return lambda tensors: {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrap"),
+    [
+        ("bare.pth", dict),
+        ("ddp.pth", before("module.")),
+        ("compiled.pt", before("_orig_mod.")),
+        ("both.pth", before("_orig_mod.module.")),
+        ("lightning.ckpt", lambda t: {"epoch": 3, "state_dict": before("net.")(t)}),
+        ("model.pth.tar", lambda t: {"step": 7, "model": before("module.")(t)}),
+        ("ema.pth", lambda t: {"params": before("x")(t), "params_ema": t}),
+        ("deep.bin", lambda t: {"model": {"state_dict": t}}),
+    ],
+)
+def test_weights_load_however_a_framework_wraps_them(shared, tmp_path, name, wrap):
+    path = shared / "checkpoints" / "SHIP_model.pth"
+    tensors = torch.load(path, weights_only=True)["params"]
+    torch.save(wrap(tensors), tmp_path / name)
+    loaded, expected = load_network(tmp_path / name).state_dict(), load_network(path).state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in expected.items())
+
+
+def test_ours_load_under_another_name(tmp_path):
+    save_network(SHIP(channels=4, interactions=1, orders=1), tmp_path / "a.ckpt")
+    assert load_network(tmp_path / "a.ckpt").config["channels"] == 4
+
+
+def test_a_file_that_holds_itself_is_no_checkpoint(tmp_path):
+    content = {"step": 1}
+    content["model"] = content
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(UserError, match=r"not a readable|holds no tensors"):
+        load_network(tmp_path / "a.pth")
+
+
 def test_missing(tmp_path):
     with pytest.raises(UserError, match="no such checkpoint"):
         load_network(tmp_path / "a.pth")
@@ -69,7 +107,7 @@ def test_tensors_of_somebody_else(tmp_path):
     with pytest.raises(UserError, match="not one of ours"):
         load_network(tmp_path / "a.safetensors")
     torch.save([1, 2], tmp_path / "a.pth")
-    with pytest.raises(UserError, match="not a published checkpoint"):
+    with pytest.raises(UserError, match="holds no tensors, neither bare nor under"):
         load_network(tmp_path / "a.pth")
 
 
