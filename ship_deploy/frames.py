@@ -199,7 +199,8 @@ def check_percentiles(percentiles: tuple[float, float]) -> None:
             f"percentiles is {percentiles!r}, expected two numbers, such as (0.5, 99.5)"
         ) from None
     if not 0 <= low < high <= 100:
-        raise UserError(f"percentiles are {low:g} and {high:g}, expected 0 <= lower < upper <= 100")
+        said = " and ".join(str(each) for each in percentiles)
+        raise UserError(f"percentiles are {said}, expected 0 <= lower < upper <= 100")
 
 
 def scale(

@@ -1,5 +1,6 @@
 """Image files: decoding that notices damage, pairing by name."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -12,13 +13,16 @@ from ship_deploy.containers import cut_short, is_radiometric, read_tiff
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 from ship_deploy.frames import Frames, check_infrared, check_pair, is_coloured
+from ship_deploy.names import group_by_scene, is_image
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
 
 class FilePair(NamedTuple):
-    """A visible and an infrared image of one scene; `name` is the visible file's stem."""
+    """A visible and an infrared image of one scene.
+
+    `name` is the visible file's path in its folder, without suffix.
+    """
 
     name: str
     visible: Path
@@ -88,10 +92,11 @@ def _write(path: Path, image: NDArray[Any], suffix: str) -> None:
 
 
 def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
-    """Two files as one pair, or two folders paired by file name without suffix, in order.
+    """Two files as one pair, or two folders paired by name as `group_by_scene` does, in order.
 
     Raises:
-        UserError: something is missing, or names in the folders have no partner (all are named).
+        UserError: something is missing, names in the folders have no partner (all are named), or
+            both are one folder.
     """
     for path in (visible, infrared):
         if not path.exists():
@@ -100,11 +105,50 @@ def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
         raise UserError(f"{visible} and {infrared}: give two files or two folders")
     if not visible.is_dir():
         return [FilePair(visible.stem, visible, infrared)]
-    left, right = _images(visible), _images(infrared)
-    lonely = sorted(str(left.get(n) or right[n]) for n in left.keys() ^ right.keys())
+    if visible.samefile(infrared):
+        raise UserError(
+            f"{visible}: one folder given twice, so that each image would be fused with itself; "
+            "list the pairs in a file"
+        )
+    left, right = group_by_scene([(visible, "visible"), (infrared, "infrared")])
+    for folder, found in ((visible, left), (infrared, right)):
+        if not found:
+            raise UserError(f"{folder}: contains no images")
+        for paths in found.values():
+            if len(paths) > 1:
+                raise UserError(f"{paths[0]} and {paths[1]}: two images with the same name")
+    lonely = sorted(str((left.get(n) or right[n])[0]) for n in left.keys() ^ right.keys())
     if lonely:
         raise UserError(f"no image of the same name in the other folder for {', '.join(lonely)}")
-    return [FilePair(name, left[name], right[name]) for name in sorted(left)]
+    return [
+        FilePair(str(paths[0].relative_to(visible).with_suffix("")), paths[0], right[name][0])
+        for name, paths in left.items()
+    ]
+
+
+def read_pairs(path: Path) -> list[FilePair]:
+    """The pairs in a CSV file with the columns visible and infrared: paths, from the file's folder.
+
+    Raises:
+        UserError: it cannot be read, lacks a column or a path, or two visible images have one name.
+    """
+    try:
+        rows = list(csv.DictReader(path.read_text("utf-8-sig").splitlines(), strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot read the list of pairs ({reason})") from error
+    if not rows:
+        raise UserError(f"{path}: lists no pairs; expected the columns visible and infrared")
+    pairs: dict[str, FilePair] = {}
+    for number, row in enumerate(rows, 2):
+        left, right = row.get("visible"), row.get("infrared")
+        if not left or not right:
+            raise UserError(f"{path}, line {number}: expected the columns visible and infrared")
+        pair = FilePair(Path(left).stem, path.parent / left, path.parent / right)
+        if pair.name in pairs:
+            raise UserError(f"{path}, line {number}: a second visible image called {pair.name}")
+        pairs[pair.name] = pair
+    return list(pairs.values())
 
 
 def check_pairs(pairs: list[FilePair], align: Align | None = None) -> None:
@@ -135,19 +179,9 @@ def list_images(folder: Path) -> list[Path]:
     """The images in a folder, in order of their names; UserError if it is none or has none."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    found = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in SUFFIXES]
-    if not (images := [path for path in found if not path.name.startswith(".")]):
+    if not (images := [path for path in sorted(folder.iterdir()) if is_image(path)]):
         raise UserError(f"{folder}: contains no images")
     return images
-
-
-def _images(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for path in list_images(folder):
-        if path.stem in found:
-            raise UserError(f"{found[path.stem]} and {path}: two images with the same name")
-        found[path.stem] = path
-    return found
 
 
 def read_file(path: Path) -> bytes:

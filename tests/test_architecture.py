@@ -27,7 +27,8 @@ ROOMS: dict[str, set[str]] = {
     "frames": {"errors"},
     "containers": set(),
     "processors": set(),
-    "images": {"errors", "containers", "files", "frames"},
+    "names": set(),
+    "images": {"errors", "containers", "files", "frames", "names"},
     "models": {"errors"},
     "cuda": {"errors", "frames"},
     "engines": {"errors", "console", "files", "artifact", "frames", "cuda"},
@@ -39,7 +40,17 @@ ROOMS: dict[str, set[str]] = {
     "thermal": {"errors", "frames", "images"},
     "results": set(),
     "serving": {"errors", "results"},
-    "streams": {"errors", "files", "frames", "images", "geometry", "thermal", "results", "serving"},
+    "streams": {
+        "errors",
+        "files",
+        "frames",
+        "names",
+        "images",
+        "geometry",
+        "thermal",
+        "results",
+        "serving",
+    },
 }
 ROOMS["commands"] = set(ROOMS) - {""}
 ROOMS["__main__"] = {"commands"}

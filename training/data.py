@@ -1,7 +1,8 @@
 """Aligned pairs from folders: how they are laid out, what is refused, decoding, once, on all cores.
 
-A folder holds `visible/` and `infrared/`, or M3FD's `Vis/` and `Ir/`, or MSRS's `vi/` and `ir/`
-(in its `train/` and in its `test/`), paired by file name without suffix; and perhaps `saliency/`.
+A folder holds `visible/` and `infrared/`, or what public data sets call them, see `LAYOUTS`, in
+upper or lower case, paired by name as `group_by_scene` does; and perhaps `saliency/`. Where each of
+them holds a `train/`, as LLVIP's do, only that is read.
 """
 
 import difflib
@@ -17,12 +18,20 @@ from torch import Tensor
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import PERCENTILES, Frames, stretch
-from ship_deploy.images import SUFFIXES, read_infrared, read_visible
+from ship_deploy.images import read_infrared, read_visible
+from ship_deploy.names import Kind, group_by_scene, is_image
 from training import cache, colour
 from training.parallel import in_order
 from training.saliency import mask
 
-LAYOUTS = (("visible", "infrared"), ("Vis", "Ir"), ("vi", "ir"))
+LAYOUTS = (
+    ("visible", "infrared"),  # ours, LLVIP
+    ("Vis", "Ir"),  # M3FD
+    ("vi", "ir"),  # MSRS, in its train/ and in its test/
+    ("crop_LR_visible", "cropinfrared"),  # RoadScene
+    ("visible", "lwir"),  # KAIST
+    ("RGB", "thermal_8_bit"),  # FLIR ADAS
+)
 
 
 class Pair(NamedTuple):
@@ -103,7 +112,7 @@ def find_images(folder: Path) -> dict[str, list[Path]]:
     """A folder's image files by stem, sorted. Several under one stem are the caller's to judge."""
     images = defaultdict(list)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix.lower() in SUFFIXES:
+        if is_image(path):
             images[path.stem].append(path)
     return dict(images)
 
@@ -118,8 +127,16 @@ def _nearest(folder: Path) -> str:
     return f"; the nearest is {nearest[0]}" if nearest else ""
 
 
-def _layout(folder: Path) -> tuple[str, str] | None:
-    return next((kinds for kinds in LAYOUTS if any((folder / k).is_dir() for k in kinds)), None)
+def _layout(folder: Path) -> tuple[Path, Path] | None:
+    """The two folders, whole if there is a layout of which both are there."""
+    inside = {path.name.lower(): path for path in _folders(folder)}
+    layouts = sorted(LAYOUTS, key=lambda kinds: -sum(kind.lower() in inside for kind in kinds))
+    if not any(kind.lower() in inside for kind in layouts[0]):
+        return None
+    visible, infrared = (inside.get(kind.lower(), folder / kind) for kind in layouts[0])
+    if (visible / "train").is_dir() and (infrared / "train").is_dir():
+        return visible / "train", infrared / "train"
+    return visible, infrared
 
 
 def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
@@ -129,13 +146,14 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
         inside = ", ".join(str(path) for path in _folders(folder) if _layout(path))
         problems.append(f"{folder}: none of {expected}" + (f"; try {inside}" if inside else ""))
         return []
-    salient = folder / "saliency"
-    images = {folder / kind: find_images(folder / kind) for kind in kinds}
-    if salient.is_dir():
-        images[salient] = find_images(salient)
+    places: list[tuple[Path, Kind]] = [(kinds[0], "visible"), (kinds[1], "infrared")]
+    if (folder / "saliency").is_dir():
+        places.append((folder / "saliency", "visible"))
+    groups = group_by_scene(places)
+    images = {place: group for (place, _), group in zip(places, groups, strict=True)}
     stems = sorted(set().union(*images.values()))
     if not stems:
-        problems.append(f"{folder}: no images in {kinds[0]}/ and {kinds[1]}/")
+        problems.append(f"{folder}: no images in {kinds[0].name}/ and {kinds[1].name}/")
     pairs = []
     for stem in stems:
         paths = {place: found.get(stem, []) for place, found in images.items()}

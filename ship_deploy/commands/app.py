@@ -27,7 +27,9 @@ Model = Annotated[
         f"(default: {next(iter(CATALOGUE))})."
     ),
 ]
-Threads = Annotated[int | None, typer.Option(help="Number of CPU threads (default: all).")]
+Threads = Annotated[
+    int | None, typer.Option(help="Number of CPU threads (default: all that it may use).")
+]
 Backend = Annotated[str, typer.Option(help=f"Inference engine: auto, {' or '.join(NAMES)}.")]
 Device = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda or cuda:N.")]
 Percentiles = Annotated[
@@ -81,14 +83,24 @@ def ship_deploy(
 
 @app.command()
 def fuse(
-    visible: Annotated[Path, typer.Argument(help="Image or folder of images, grey or colour.")],
-    infrared: Annotated[
-        Path, typer.Argument(help="The same, 8 or 16 bits; folders are paired by file name.")
-    ],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="Folder to write to, or a .png file for one pair."),
     ],
+    visible: Annotated[
+        Path | None, typer.Argument(help="Image or folder of images, grey or colour.")
+    ] = None,
+    infrared: Annotated[
+        Path | None,
+        typer.Argument(help="The same, 8 or 16 bits; folders are paired by file name."),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="File of pairs, with the columns visible and infrared, in place of two folders.",
+        ),
+    ] = None,
     model: Model = None,
     backend: Backend = "auto",
     device: Device = "auto",
@@ -108,6 +120,7 @@ def fuse(
         visible,
         infrared,
         output,
+        listed=pairs,
         report=report,
         calibration=calibration,
         crop_infrared=crop_infrared,

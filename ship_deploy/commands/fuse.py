@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from os import PathLike
+from os.path import realpath
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from ship_deploy.images import (
     check_pairs,
     find_pairs,
     read_infrared,
+    read_pairs,
     read_visible,
     write_png,
 )
@@ -30,10 +32,11 @@ from ship_deploy.report import Panel, summary, write_report
 
 
 def fuse_files(
-    visible: Path,
-    infrared: Path,
+    visible: Path | None,
+    infrared: Path | None,
     output: Path,
     *,
+    listed: Path | None = None,
     report: Path | None = None,
     calibration: Path | None = None,
     crop_infrared: str | None = None,
@@ -50,6 +53,7 @@ def fuse_files(
     Args:
         visible: image or folder.
         infrared: its partner.
+        listed: a CSV file of pairs, see `read_pairs`, in place of both.
         output: a folder, or for two images also a `.png`.
         report: an HTML page to write, or None.
         calibration: from `ship-deploy calibrate`; None if the images are aligned.
@@ -64,14 +68,19 @@ def fuse_files(
         UserError: the first step that failed, and why.
     """
     check_percentiles(percentiles)
-    pairs = find_pairs(visible, infrared)
+    if listed is not None and visible is None:
+        pairs = read_pairs(listed)
+    elif visible is not None and infrared is not None and listed is None:
+        pairs = find_pairs(visible, infrared)
+    else:
+        raise UserError("expected a visible and an infrared image or folder, or --pairs")
     outputs = _outputs(pairs, output)
     align = fit if calibration is None else read_calibration(calibration).align
     crop = None if crop_infrared is None else Crop(crop_infrared)
     check_pairs(pairs, lambda image, size: align(crop(image) if crop else image, size))
     reader = partial(_read, align=align, crop=crop, percentiles=percentiles)
     fuser = Fuser(model, backend=backend, device=device, threads=threads)
-    for folder in {outputs[0].parent, *([report.parent] if report else [])}:
+    for folder in {*(path.parent for path in outputs), *([report.parent] if report else [])}:
         make_folder(folder)
     seconds = []
     steps = track(list(zip(pairs, outputs, strict=True)), "Fusing", console=console.ERR)
@@ -104,9 +113,9 @@ def _outputs(pairs: list[FilePair], output: Path) -> list[Path]:
         raise UserError(f"{output}: expected a .png file or a folder")
     else:
         outputs = [output / f"{pair.name}.png" for pair in pairs]
-    inputs = {p.resolve() for pair in pairs for p in (pair.visible, pair.infrared)}
+    inputs = {realpath(p) for pair in pairs for p in (pair.visible, pair.infrared)}
     for path in outputs:
-        if path.resolve() in inputs:
+        if realpath(path) in inputs:
             raise UserError(f"{path}: would overwrite an input; give another output")
     return outputs
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
 from ship_deploy.frames import SMALLEST
-from ship_deploy.images import SUFFIXES, list_images, read_infrared, read_visible
+from ship_deploy.images import list_images, read_infrared, read_visible
+from ship_deploy.names import SUFFIXES
 from ship_deploy.results import Clock
 from ship_deploy.streams.addresses import read_address, show_address
 

@@ -1,11 +1,19 @@
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.images import check_pairs, find_pairs, read_infrared, read_visible, write_png
+from ship_deploy.images import (
+    check_pairs,
+    find_pairs,
+    read_infrared,
+    read_pairs,
+    read_visible,
+    write_png,
+)
 from training.scenes import render
 
 
@@ -53,7 +61,43 @@ def test_nothing_there(folders, tmp_path):
         find_pairs(tmp_path / "none", folders[1])
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="contains no images"):
-        find_pairs(tmp_path / "empty", tmp_path / "empty")
+        find_pairs(tmp_path / "empty", folders[1])
+
+
+def test_one_folder_given_twice_is_refused(folders, tmp_path):
+    (tmp_path / "link").symlink_to(folders[0])
+    with pytest.raises(UserError, match="one folder given twice"):
+        find_pairs(folders[0], tmp_path / "link")
+
+
+def test_nested_folders_are_paired_by_the_path_in_them(folders):
+    for side in folders:
+        (side / "night").mkdir()
+        write_png(side / "night" / "a.png", np.zeros((20, 20), np.uint8))
+    assert [pair.name for pair in find_pairs(*folders)] == ["a", "b", "night/a"]
+
+
+def test_a_list_of_pairs_takes_any_names(tmp_path):
+    (tmp_path / "list.csv").write_text("note,visible,infrared\nx,v/1.png,/data/one.tif\n")
+    [pair] = read_pairs(tmp_path / "list.csv")
+    assert pair == ("1", tmp_path / "v/1.png", Path("/data/one.tif"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "lists no pairs"),
+        ("visible,infrared\n", "lists no pairs"),
+        ("a,b\n1,2\n", "line 2: expected the columns"),
+        ("visible,infrared\na.png,b.png\nc.png,\n", "line 3: expected the columns"),
+        ("visible,infrared\na.png,b.png\nx/a.png,c.png\n", "line 3: a second visible image"),
+        ("\xff\xfe", "cannot read the list"),
+    ],
+)
+def test_what_is_no_list_of_pairs(tmp_path, content, said):
+    (tmp_path / "list.csv").write_text(content, "latin-1")
+    with pytest.raises(UserError, match=said):
+        read_pairs(tmp_path / "list.csv")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tif", ".webp"])

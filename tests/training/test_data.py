@@ -61,11 +61,34 @@ def test_infrared_of_more_than_8_bits_reaches_training_as_the_runtime_shows_it(t
     np.testing.assert_array_equal(pair.frames[1], stretch(counts, PERCENTILES))
 
 
-@pytest.mark.parametrize("layout", [("visible", "infrared"), ("Vis", "Ir"), ("vi", "ir")])
-def test_layouts_of_ours_of_m3fd_and_of_msrs(tmp_path, layout):
+@pytest.mark.parametrize(
+    "layout",
+    [
+        *[("visible", "infrared"), ("Vis", "Ir"), ("vi", "ir"), ("vis", "ir"), ("VI", "IR")],
+        *[("crop_LR_visible", "cropinfrared"), ("visible", "lwir"), ("RGB", "thermal_8_bit")],
+        ("visible/train", "infrared/train"),
+    ],
+)
+def test_layouts_of_data_sets(tmp_path, layout):
     [found] = read(fill(tmp_path, *layout))
     assert [pair.name for pair in found] == list(STEMS)
     np.testing.assert_array_equal(found[2].frames[1], noise(12))
+
+
+def test_where_test_images_lie_beside_those_for_training_they_are_left_out(tmp_path):
+    """LLVIP: visible/train, visible/test, infrared/train, infrared/test."""
+    fill(tmp_path, "visible/train", "infrared/train")
+    write(tmp_path / "visible/test/t.png", noise(0))
+    write(tmp_path / "infrared/test/t.png", noise(1))
+    [found] = read(tmp_path)
+    assert [pair.name for pair in found] == list(STEMS)
+
+
+def test_files_of_file_managers_are_skipped(folder):
+    for name in ("visible/._a.png", "infrared/._a.bmp", "visible/Thumbs.db"):
+        (folder / name).write_bytes(b"\0\5\26\7")
+    [found] = read(folder)
+    assert [pair.name for pair in found] == list(STEMS)
 
 
 def test_a_folder_of_folders_names_those_to_choose_from(tmp_path):
@@ -74,7 +97,7 @@ def test_a_folder_of_folders_names_those_to_choose_from(tmp_path):
     fill(tmp_path / "MSRS" / "test", "vi", "ir")
     with pytest.raises(UserError) as raised:
         read(tmp_path / "MSRS")
-    assert "none of visible/ and infrared/, Vis/ and Ir/, vi/ and ir/" in str(raised.value)
+    assert "none of visible/ and infrared/, Vis/ and Ir/, vi/ and ir/, " in str(raised.value)
     assert str(raised.value).endswith(
         f"try {tmp_path / 'MSRS' / 'test'}, {tmp_path / 'MSRS' / 'train'}"
     )

@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ship_deploy.images import write_png
+from ship_deploy import UserError
+from ship_deploy.commands.fuse import fuse_files
+from ship_deploy.images import read_visible, write_png
 from tests.ship_deploy.commands.process import check_refused, ship_deploy, start
 from training.scenes import render
 
@@ -218,3 +220,42 @@ def test_wrong_values(pair, model, tmp_path, arguments, message):
     )
     check_refused(result, message)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_list_of_pairs(tmp_path, model):
+    visible, infrared = render(0, 48, 64)
+    write_png(tmp_path / "left.png", visible)
+    write_png(tmp_path / "right 1.png", infrared)
+    (tmp_path / "list.csv").write_text("visible,infrared\nleft.png,right 1.png\n")
+    out = tmp_path / "out"
+    fuse_files(None, None, out, listed=tmp_path / "list.csv", model=model, device="cpu")
+    assert [path.name for path in out.iterdir()] == ["left.png"]
+    for wrong in ({"listed": None}, {"listed": tmp_path / "list.csv", "visible": tmp_path}):
+        arguments = {"visible": None, "infrared": None, "output": out, **wrong}
+        with pytest.raises(UserError, match="or --pairs"):
+            fuse_files(**arguments)
+
+
+@pytest.mark.parametrize("crop", [None, "top"])
+def test_two_pictures_in_one_need_a_crop(tmp_path, model, crop):
+    visible, infrared = render(0, 48, 64)
+    write_png(tmp_path / "v.png", visible)
+    write_png(tmp_path / "i.png", np.concatenate([infrared, 255 - infrared]))
+    write_png(tmp_path / "one.png", infrared)
+    paths = tmp_path / "v.png", tmp_path / "i.png", tmp_path / "out.png"
+    options = {"model": model, "device": "cpu", "crop_infrared": crop}
+    if crop is None:
+        with pytest.raises(UserError, match="of the same proportions"):
+            fuse_files(*paths, **options)
+        return
+    fuse_files(*paths, **options)
+    fuse_files(paths[0], tmp_path / "one.png", tmp_path / "expected.png", model=model, device="cpu")
+    assert np.array_equal(read_visible(paths[2]), read_visible(tmp_path / "expected.png"))
+
+
+def test_nested_folders_keep_their_shape(tmp_path, model):
+    for side, name in enumerate(("v", "i")):
+        (tmp_path / name / "night").mkdir(parents=True)
+        write_png(tmp_path / name / "night" / "1.png", render(0, 48, 64)[side])
+    fuse_files(tmp_path / "v", tmp_path / "i", tmp_path / "out", model=model, device="cpu")
+    assert (tmp_path / "out" / "night" / "1.png").exists()
