@@ -1,5 +1,6 @@
 """Writing files so that nobody ever sees half of one."""
 
+import errno
 import os
 import secrets
 import tempfile
@@ -17,7 +18,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         UserError: the folder cannot be written to, or is full.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f".{secrets.token_hex(8)}")  # short, as the name may be long
     try:
         with temporary.open("xb") as file:
             file.write(content)
@@ -27,6 +28,9 @@ def write_atomically(path: Path, content: bytes) -> None:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # FUSE, CIFS: folders cannot be
+                raise
         finally:
             os.close(folder)
     except OSError as error:

@@ -13,7 +13,7 @@ from ship_deploy.containers import cut_short, is_radiometric, read_tiff
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 from ship_deploy.frames import Frames, check_infrared, check_pair, is_coloured
-from ship_deploy.names import group_by_scene, is_image
+from ship_deploy.names import group_by_scene, in_order, is_image
 
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
@@ -176,10 +176,14 @@ def check_pairs(pairs: list[FilePair], align: Align | None = None) -> None:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """The images in a folder, in order of their names; UserError if it is none or has none."""
+    """The images in a folder, in order of their names, numbers in them by their size.
+
+    Raises:
+        UserError: it is no folder, or has no images.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    if not (images := [path for path in sorted(folder.iterdir()) if is_image(path)]):
+    if not (images := [path for path in sorted(folder.iterdir(), key=in_order) if is_image(path)]):
         raise UserError(f"{folder}: contains no images")
     return images
 

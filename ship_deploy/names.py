@@ -24,6 +24,12 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
+def in_order(path: Path) -> list[tuple[int, str]]:
+    """To sort names by: 2.png comes before 10.png."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [(int(part), part) if part.isdigit() else (-1, part) for part in parts]
+
+
 def group_by_scene(
     folders: Sequence[tuple[Path, Kind]],
 ) -> list[dict[str, list[Path]]]:

@@ -15,10 +15,19 @@ from ship_deploy.files import make_folder
 
 
 def cache_folder() -> Path:
-    """`SHIP_DEPLOY_CACHE`, or `ship-deploy` where the user's caches are (`~/.cache`)."""
+    """`SHIP_DEPLOY_CACHE`, or `ship-deploy` where the user's caches are (`~/.cache`).
+
+    Raises:
+        UserError: none is named, and the user has no home, as in many containers.
+    """
     if chosen := os.environ.get("SHIP_DEPLOY_CACHE"):
         return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ship-deploy"
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ship-deploy"
+    except RuntimeError as error:
+        raise UserError(
+            "this user has no home for the cache of engines; set SHIP_DEPLOY_CACHE to a folder"
+        ) from error
 
 
 def build_cached(artifact: Artifact, recipe: Recipe, device: int = 0) -> Path:

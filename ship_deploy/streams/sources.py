@@ -18,10 +18,12 @@ from ship_deploy.images import list_images, read_infrared, read_visible
 from ship_deploy.names import SUFFIXES
 from ship_deploy.results import Clock
 from ship_deploy.streams.addresses import read_address, show_address
+from ship_deploy.streams.snapshots import Snapshots, is_snapshot
 
 OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "rtp", "udp", "tcp")
 DEVICES = "/dev/video"  # and a number
+FASTEST = 400.0  # frames per second of a video that are believed
 RATE = 25.0  # frames per second where nothing says it
 GREY_16 = int.from_bytes(b"Y1\0\x10", "little"), int.from_bytes(b"Y16 ", "little")
 
@@ -84,8 +86,9 @@ class Camera:
 
     Network streams are read by FFmpeg, RTSP over TCP. The environment variable
     `OPENCV_FFMPEG_CAPTURE_OPTIONS` changes that, such as "rtsp_transport;udp|fflags;nobuffer".
-    Grey 16-bit pictures are not converted. A stream that this computer cannot decode in time lags,
-    and no clock here can tell: then send fewer or smaller frames.
+    An HTTP address that ends like an image, such as http://HOST/snapshot.jpg, is asked for one
+    picture after the other. Grey 16-bit pictures are not converted. A stream that this computer
+    cannot decode in time lags, and no clock here can tell: then send fewer or smaller frames.
 
     Args:
         address: 0, 1, ..., a device such as /dev/v4l/by-id/..., or rtsp://..., http://..., and
@@ -110,6 +113,8 @@ class Camera:
         if self._local:
             backend = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
             return _Video(cv2.VideoCapture(self.address, backend), self._keep)
+        if is_snapshot(str(self.address)):
+            return Snapshots(str(self.address), READ_DEADLINE)
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_DEADLINE * 1000)]
         limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_DEADLINE * 1000)]
         return _Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits), self._keep)
@@ -132,8 +137,12 @@ class VideoFile:
 
     @property
     def rate(self) -> float:
-        """Frames per second that the file names, or 25."""
-        return float(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FPS)) or RATE
+        """Frames per second that the file names, or 25.
+
+        Of Matroska files without a rate, as browsers record them, FFmpeg says 1000: its unit.
+        """
+        rate = float(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FPS))
+        return rate if 0 < rate <= FASTEST else RATE
 
     def open(self) -> Capture:
         """Open it; `OSError` if it is not a video, UserError if its depth would be lost."""

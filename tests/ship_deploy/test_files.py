@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 from pathlib import Path
@@ -52,3 +53,22 @@ def test_an_interrupt_leaves_no_half_written_file(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made(place):
     with pytest.raises(UserError, match="cannot write there"):
         make_folder(Path(place))
+
+
+def test_a_file_system_that_cannot_flush_folders_is_no_failure(tmp_path, monkeypatch):
+    real = os.fsync
+
+    def fsync(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomically(tmp_path / "a.bin", b"new")
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
+
+
+def test_a_name_may_be_as_long_as_the_system_takes(tmp_path):
+    path = tmp_path / ("\u591c" * 83 + ".png")  # 253 bytes of 255
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"

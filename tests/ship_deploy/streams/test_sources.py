@@ -173,3 +173,19 @@ def test_only_images_are_readable():
     for bad in (None, np.zeros((15, 16), np.uint8), np.zeros((16, 16)), np.zeros(16, np.uint8)):
         assert readable(bad) is None
     assert readable(np.zeros((16, 16, 2), np.uint8)) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "rate"), [(29.97, 29.97), (1000.0, 25.0), (0.0, 25.0), (90000.0, 25.0), (240.0, 240.0)]
+)
+def test_the_unit_of_time_is_no_rate(monkeypatch, said, rate):
+    capture = SimpleNamespace(get=lambda property: said)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
+    assert VideoFile("v.mkv").rate == rate
+
+
+def test_numbers_in_names_count_by_their_size(tmp_path):
+    for number in (1, 2, 10, 11, 100):
+        write_png(tmp_path / f"f{number}.png", np.full((16, 16), number, np.uint8))
+    found = read_all(ImageFolder(tmp_path, infrared=True))
+    assert [image[0, 0] for image, _ in found] == [1, 2, 10, 11, 100]
