@@ -30,6 +30,7 @@ def examine() -> None:
     for finding in [
         _machine(),
         _opencv(),
+        _ffmpeg(),
         _gpu(),
         *_onnxruntime(),
         *_tensorrt(),
@@ -52,6 +53,12 @@ def _opencv() -> Finding:
     except ImportError as error:
         advice = "apt install libgl1 libglib2.0-0, or put opencv-python-headless in its place"
         return "OpenCV", MISSING, f"{escape(str(error))}; {advice}"
+
+
+def _ffmpeg() -> Finding:
+    found = shutil.which("ffmpeg")
+    advice = "to record videos and for --push: apt install ffmpeg"
+    return "ffmpeg", OK if found else MISSING, found or advice
 
 
 def _gpu() -> Finding:

@@ -25,9 +25,11 @@ def test_doctor_without_what_engines_need():
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, timeout=120, env={**WITHOUT_GPU, "COLUMNS": "150"},
+        capture_output=True, text=True, timeout=120,
+        env={**WITHOUT_GPU, "COLUMNS": "150", "PATH": ""},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+    assert "apt install ffmpeg" in result.stdout
     for name, module in (("tensorrt", "tensorrt"), ("tensorrt-rtx", "tensorrt_rtx")):
         assert f"{module} is not installed: pip install '.[{name}]'" in result.stdout
     (line,) = (line for line in result.stdout.splitlines() if "GPU through cuda-python" in line)

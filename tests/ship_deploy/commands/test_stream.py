@@ -63,6 +63,7 @@ def videos(tmp_path) -> tuple[Path, Path]:
     return paths
 
 
+@needs_ffmpeg
 def test_two_videos_become_one(videos, model, fuser, tmp_path):
     output = tmp_path / "new" / "fused.mp4"
 
@@ -97,6 +98,7 @@ def test_two_folders_become_images(model, fuser, tmp_path):
     assert np.array_equal(cv2.imread(str(tmp_path / "fused" / names[1])), expected)
 
 
+@needs_ffmpeg
 @pytest.mark.parametrize(
     ("stop", "code", "slow"),
     [(signal.SIGINT, 130, False), (signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True)],
