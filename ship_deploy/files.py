@@ -18,7 +18,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         UserError: the folder cannot be written to, or is full.
     """
-    temporary = path.with_name(f".{secrets.token_hex(8)}")  # short, as the name may be long
+    # The beginning of the name, which may be as long as a file system allows, in bytes.
+    temporary = path.with_name(f".{path.name[:32]}.{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as file:
             file.write(content)
