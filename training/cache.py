@@ -14,7 +14,7 @@ import numpy as np
 from ship_deploy.files import write_atomically
 from ship_deploy.frames import Frames
 
-VERSION = 2  # raise it when frames are decoded otherwise, or saliency is computed otherwise
+VERSION = 3  # raise it when frames are decoded otherwise, or saliency is computed otherwise
 
 
 def entry(folder: Path, sources: Iterable[Path]) -> Path | None:

@@ -90,6 +90,7 @@ class Loss(Section):
     gradient_form: Literal["published", "signed"] = "published"
     ssim: NonNegativeFloat = 0
     structure: NonNegativeFloat = 0
+    targets: NonNegativeFloat = 0
     detail: NonNegativeFloat = 0
     invented: NonNegativeFloat = 0
     between: NonNegativeFloat = 0

@@ -18,6 +18,7 @@ from typing_extensions import override
 from training.augmentation import augment
 from training.config import Augmentation, Data
 from training.data import read_folders
+from training.targets import MOST
 
 Place = tuple[int, int]  # step of the run, place in its batch
 
@@ -25,12 +26,12 @@ Place = tuple[int, int]  # step of the run, place in its batch
 class Crops(Dataset[Tensor]):
     """Random crops of aligned pairs: turned, flipped and photometrically augmented.
 
-    A crop is (5, crop, crop) uint8: the luminance and the infrared frame that the losses compare
-    with, the saliency of the luminance as it was, and the luminance and the infrared frame that the
-    network sees, which have noise.
+    A crop is (6, crop, crop) uint8: the luminance and the infrared frame that the losses compare
+    with, the saliency of the luminance as it was, the luminance and the infrared frame that the
+    network sees, which have noise, and the known targets, numbered from 1.
 
     Attributes:
-        frames: of every pair, (3, H, W) uint8: luminance, infrared, saliency.
+        frames: of every pair, (4, H, W) uint8: luminance, infrared, saliency, targets.
         chances: of drawing each pair; they sum to one.
 
     Raises:
@@ -61,16 +62,26 @@ class Crops(Dataset[Tensor]):
                 min(max(at + int(rng.integers(-shift, shift + 1)), 0), side - self.size)
                 for at, side in zip(corner, frames.shape[1:], strict=True)
             ]
-            crop = np.stack([crop[0], self._cut(frames, moved)[1], crop[2]])
+            crop = np.stack([crop[0], self._cut(frames, moved)[1], *crop[2:]])
         if rng.integers(2):
             crop = crop[:, :, ::-1]
-        luminance, infrared, saliency = np.rot90(crop, int(rng.integers(4)), axes=(1, 2))
+        turned = np.rot90(crop, int(rng.integers(4)), axes=(1, 2))
+        luminance, infrared, saliency, targets = turned
         shown, seen = augment(luminance, infrared, self.augmentation, rng)
-        return torch.from_numpy(np.stack([*shown, saliency, *seen]))
+        return torch.from_numpy(np.stack([*shown, saliency, *seen, numbered(targets)]))
 
     def _cut(self, frames: NDArray[np.uint8], corner: Sequence[int]) -> NDArray[np.uint8]:
         top, left = corner
         return frames[:, top : top + self.size, left : left + self.size]
+
+
+def numbered(targets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The targets of a crop, numbered from 1 by how much of them is in it; `MOST` at most."""
+    numbers, sizes = np.unique(targets[targets > 0], return_counts=True)
+    new = np.zeros(256, np.uint8)
+    largest = numbers[np.argsort(-sizes, kind="stable")][:MOST]
+    new[largest] = np.arange(1, len(largest) + 1)
+    return new[targets]
 
 
 class Steps(Sampler[list[Place]]):

@@ -1,8 +1,9 @@
 """Aligned pairs from folders: how they are laid out, what is refused, decoding, once, on all cores.
 
 A folder holds `visible/` and `infrared/`, or what public data sets call them, see `LAYOUTS`, in
-upper or lower case, paired by name as `group_by_scene` does; and perhaps `saliency/`. Where each of
-them holds a `train/`, as LLVIP's do, only that is read.
+upper or lower case, paired by name as `group_by_scene` does; and perhaps `saliency/`, and `masks/`
+of known targets: 0, or the target's number. Where each of them holds a `train/`, as LLVIP's do,
+only that is read.
 """
 
 import difflib
@@ -35,7 +36,7 @@ LAYOUTS = (
 
 
 class Pair(NamedTuple):
-    """Aligned frames of one scene, uint8: `frames` is (3, H, W), luminance, infrared, saliency."""
+    """Aligned frames of one scene, uint8, (4, H, W): luminance, infrared, saliency, targets."""
 
     name: str
     frames: Tensor
@@ -47,6 +48,7 @@ class Files(NamedTuple):
     visible: Path
     infrared: Path
     saliency: Path | None
+    targets: Path | None
 
 
 def read_folders(
@@ -108,6 +110,14 @@ def grey(image: Frames) -> Frames:
     return luminance.round().astype(np.uint8)
 
 
+def _read_targets(path: Path) -> Frames:
+    """Numbers of targets, from a grey picture of 8 bits."""
+    numbers = read_infrared(path)
+    if numbers.dtype != np.uint8:
+        raise UserError(f"{path}: {numbers.dtype}, but numbers of targets are uint8")
+    return numbers
+
+
 def find_images(folder: Path) -> dict[str, list[Path]]:
     """A folder's image files by stem, sorted. Several under one stem are the caller's to judge."""
     images = defaultdict(list)
@@ -147,8 +157,8 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
         problems.append(f"{folder}: none of {expected}" + (f"; try {inside}" if inside else ""))
         return []
     places: list[tuple[Path, Kind]] = [(kinds[0], "visible"), (kinds[1], "infrared")]
-    if (folder / "saliency").is_dir():
-        places.append((folder / "saliency", "visible"))
+    more = [place for place in (folder / "saliency", folder / "masks") if place.is_dir()]
+    places += [(place, "visible") for place in more]
     groups = group_by_scene(places)
     images = {place: group for (place, _), group in zip(places, groups, strict=True)}
     stems = sorted(set().union(*images.values()))
@@ -160,8 +170,9 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
         wrong = {place: len(files) for place, files in paths.items() if len(files) != 1}
         problems += [f"{place / stem}.*: {n} files instead of one" for place, n in wrong.items()]
         if not wrong:
-            visible, infrared, *saliency = (files[0] for files in paths.values())
-            pairs.append(Files(visible, infrared, saliency[0] if saliency else None))
+            files = {place.name: found[0] for place, found in paths.items() if place in more}
+            visible, infrared = (paths[place][0] for place, _ in places[:2])
+            pairs.append(Files(visible, infrared, files.get("saliency"), files.get("masks")))
     return pairs
 
 
@@ -171,7 +182,7 @@ def _read_pair(files: Files, smallest: int, cached: Path | None) -> Pair | list[
     kept = cache.entry(cached, paths) if cached else None
     frames = cache.load(kept) if kept else None
     if frames is None:
-        decoded = _decode(paths)
+        decoded = _decode(files)
         if isinstance(decoded, list):
             return decoded
         frames = decoded
@@ -185,22 +196,23 @@ def _read_pair(files: Files, smallest: int, cached: Path | None) -> Pair | list[
     return Pair(files.visible.stem, torch.from_numpy(frames))
 
 
-def _decode(paths: Sequence[Path]) -> Frames | list[str]:
-    """Luminance, infrared and saliency, (3, H, W), or all that is wrong with the files."""
+def _decode(files: Files) -> Frames | list[str]:
+    """Luminance, infrared, saliency and targets, (4, H, W), or all that is wrong with the files."""
     frames: list[Frames] = []
     problems = []
-    for path, read in zip(paths, (read_grey, _read_infrared, read_grey), strict=False):
+    readers = (read_grey, _read_infrared, read_grey, _read_targets)
+    for path, read in zip(files, readers, strict=True):
         try:
-            frames.append(read(path))
+            frames.append(read(path) if path else np.zeros_like(frames[0]))
         except UserError as error:
             problems.append(str(error))
     if problems:
         return problems
     height, width = frames[0].shape
-    for path, frame in zip(paths, frames, strict=True):
+    for path, frame in zip(files, frames, strict=True):
         if frame.shape != (height, width):
             size = f"{frame.shape[1]}x{frame.shape[0]}"
             return [f"{path}: {size}, but the visible frame is {width}x{height}"]
-    if len(paths) == 2:  # no file for the saliency
-        frames.append(mask(frames[0]))
+    if files.saliency is None:
+        frames[2] = mask(frames[0])
     return np.stack(frames)

@@ -42,16 +42,17 @@ class Step(nn.Module):
 
     @override
     def forward(self, batch: Tensor) -> Tensor:
-        visible, infrared, saliency, *seen = (batch.float() / 255).split(1, dim=1)
+        visible, infrared, saliency, *seen = (batch[:, :5].float() / 255).split(1, dim=1)
         raw = self.network(*seen)[1]
         with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
-            terms = fusion_losses(raw.float(), visible, infrared, saliency, self.loss)
+            images = raw.float(), visible, infrared, saliency, batch[:, 5:]
+            terms = fusion_losses(*images, self.loss)
         self.names = list(terms)
         return torch.stack(list(terms.values()))
 
 
 class Fusion(LightningModule):
-    """The network with its loss. Batches are those of `training.crops`, (N, 5, H, W) uint8.
+    """The network with its loss. Batches are those of `training.crops`, (N, 6, H, W) uint8.
 
     Raises:
         UserError: `run.weights` cannot be used.
@@ -70,7 +71,7 @@ class Fusion(LightningModule):
     def on_train_start(self) -> None:
         if self.config.run.graph and self.device.type == "cuda":
             size, batch = self.config.data.crop, self.config.data.batch
-            sample = torch.randint(256, (batch, 5, size, size), device=self.device)
+            sample = torch.randint(256, (batch, 6, size, size), device=self.device)
             try:
                 torch.cuda.make_graphed_callables(self.steps[0], (sample.to(torch.uint8),))
             except RuntimeError as error:  # a copy from the host, say

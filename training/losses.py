@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from training import structure
+from training import structure, targets
 from training.config import Loss
 
 NEIGHBOURHOOD = 16  # pixels, square: brightness is compared of its means
@@ -21,7 +21,12 @@ FINE, COARSE = (
 
 
 def fusion_losses(
-    fused: Tensor, visible: Tensor, infrared: Tensor, saliency: Tensor, loss: Loss
+    fused: Tensor,
+    visible: Tensor,
+    infrared: Tensor,
+    saliency: Tensor,
+    numbers: Tensor,
+    loss: Loss,
 ) -> dict[str, Tensor]:
     """Every term that has a weight, multiplied by it; the loss is their sum.
 
@@ -30,6 +35,7 @@ def fusion_losses(
         visible: luminance of the visible frame.
         infrared: the infrared frame.
         saliency: saliency map of the visible frame.
+        numbers: of known targets, uint8: 0, or 1 to `targets.MOST`.
         loss: weights and forms; its defaults are the published loss (Zheng et al., CVPR 2024).
     """
     if loss.clamp:
@@ -48,6 +54,8 @@ def fusion_losses(
         terms["ssim"] = loss.ssim * dissimilarity(*sources)
     if loss.structure:
         terms["structure"] = loss.structure * structure.dissimilarity(*sources)
+    if loss.targets:
+        terms["targets"] = loss.targets * targets.missing(*sources, numbers)
     if loss.detail:
         terms["detail"] = loss.detail * missing_detail(fused, visible)
     if loss.invented:
