@@ -283,6 +283,14 @@ def targets(
 
 
 @app.command()
+def annotate(data: Data) -> None:
+    """Add masks/ of people and vehicles, found by a detector, for training; needs Node.js."""
+    from benchmarks.targets.annotate import run
+
+    _show(run(data))
+
+
+@app.command()
 def misalignment(
     data: Annotated[list[str], typer.Argument(metavar="[NAME=]DATA", help="As for targets.")],
     output: Output,
