@@ -50,8 +50,8 @@ def around(masks: Tensor) -> Tensor:
     for sides in (masks.any(3)[..., :, None], masks.any(2)[..., None, :]):  # rows, columns
         length = max(sides.shape[2:])
         at = torch.arange(length, device=masks.device).view(sides.shape[2:])
-        first = torch.where(sides, at, length).amin((2, 3), keepdim=True)
-        last = torch.where(sides, at, -1).amax((2, 3), keepdim=True)
+        first = at.expand_as(sides).masked_fill(~sides, length).amin((2, 3), keepdim=True)
+        last = at.expand_as(sides).masked_fill(~sides, -1).amax((2, 3), keepdim=True)
         inner.append((at, first, last))
     shorter = torch.minimum(*(last - first + 1 for _, first, last in inner))
     margin = torch.clamp((shorter + 1) // 2, min=2)
