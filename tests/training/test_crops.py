@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from training.config import Augmentation, Data
-from training.crops import Crops, Steps
+from training.crops import Crops, Steps, numbered
 
 
 def write_pair(folder: Path, visible: np.ndarray, infrared: np.ndarray, stem: str = "a") -> None:
@@ -35,7 +35,7 @@ def test_crops_stay_aligned_and_come_in_all_places_and_orientations(places):
     data = crops({"path": places})
     seen, corners = set(), set()
     for step in range(600):
-        luminance, infrared, saliency, *network_sees = data[step, 0].int()
+        luminance, infrared, saliency, *network_sees, _ = data[step, 0].int()
         place = luminance + 256 * infrared
         assert place.shape == (16, 16)
         assert torch.equal(network_sees[0], luminance)
@@ -67,7 +67,7 @@ def test_a_shift_moves_the_infrared_frame_alone_and_both_of_its_copies(places):
     data = crops({"path": places}, augmentation=Augmentation(shift=2))
     shifts = set()
     for step in range(600):
-        luminance, infrared, _, visible_seen, infrared_seen = data[step, 0].int()
+        luminance, infrared, _, visible_seen, infrared_seen, _ = data[step, 0].int()
         assert torch.equal(luminance, visible_seen) and torch.equal(infrared, infrared_seen)
         # Rows are 20 wide and 256 not a multiple of it: where the high byte steps tells the place.
         shifts.add(bool((luminance + 256 * infrared).diff().abs().amax() > 20))
@@ -93,3 +93,25 @@ def test_processes_share_every_batch_and_begin_where_they_are_told():
     for whole, left, right in zip(first(3, 5, 6), *shares, strict=True):
         assert len(left) == len(right) == 3
         assert sorted(left + right) == whole
+
+
+def test_targets_are_cut_turned_and_numbered_with_the_frames(places):
+    """The mask of target 7 is where the luminance is from 100 to 149, whatever is done to both."""
+    target = np.zeros((20, 20), np.uint8)
+    target.ravel()[100:150] = 7
+    (places / "masks").mkdir()
+    assert cv2.imwrite(str(places / "masks" / "a.png"), target)
+    data = crops({"path": places})
+    for step in range(50):
+        luminance, infrared, *_, targets = data[step, 0].int()
+        place = luminance + 256 * infrared
+        assert torch.equal(targets, ((place >= 100) & (place < 150)).int())
+
+
+def test_the_largest_targets_are_numbered_first():
+    sizes = [3, 9, 5, 1, 7, 2, 8, 6, 10, 4]
+    targets = np.repeat(np.arange(11, 21, dtype=np.uint8), sizes)[None]
+    found = numbered(targets)
+    assert [int(np.sum(found == n)) for n in range(1, 9)] == [10, 9, 8, 7, 6, 5, 4, 3]
+    assert np.sum(found == 0) == 1 + 2
+    assert not numbered(np.zeros((4, 4), np.uint8)).any()

@@ -120,6 +120,22 @@ def test_a_saliency_folder_wins_over_the_computed_map(folder):
     np.testing.assert_array_equal(read(folder)[0][2].frames[2], noise(22))
 
 
+def test_masks_are_read_as_numbers_and_saliency_is_not_theirs(folder):
+    assert not read(folder)[0][0].frames[3].any()
+    for seed, stem in enumerate(STEMS):
+        write(folder / "masks" / f"{stem}.png", noise(seed + 30))
+    pair = read(folder)[0][2]
+    np.testing.assert_array_equal(pair.frames[3], noise(32))
+    np.testing.assert_array_equal(pair.frames[2], mask(pair.frames[0].numpy()))
+
+
+def test_masks_of_16_bits_are_no_numbers_of_targets(folder):
+    for stem in STEMS:
+        write(folder / "masks" / f"{stem}.png", noise(0).astype(np.uint16) * 256)
+    with pytest.raises(UserError, match=r"masks.*uint16, but numbers of targets are uint8"):
+        read(folder)
+
+
 def test_every_problem_is_listed_at_once(folder, tmp_path):
     write(folder / "visible" / "alone.png", noise(0))
     write(folder / "infrared" / "b.png", noise(0))  # beside b.bmp

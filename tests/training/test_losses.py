@@ -6,6 +6,8 @@ import torch
 from training import losses, structure
 from training.config import Loss
 
+NONE = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)  # no known targets
+
 
 def flat(value: float) -> torch.Tensor:
     return torch.full((1, 1, 8, 8), float(value))
@@ -106,7 +108,7 @@ def test_published_gradient_of_a_step():
 def test_defaults_are_the_published_loss():
     torch.manual_seed(0)
     images = torch.rand(4, 2, 1, 16, 16)
-    terms = losses.fusion_losses(*images, Loss())
+    terms = losses.fusion_losses(*images, NONE, Loss())
     assert terms.keys() == {"mask", "intensity", "gradient"}
     assert terms["mask"] == 3 * losses.published_mask(*images)
     assert terms["intensity"] == 10 * losses.intensity(*images[:3])
@@ -119,7 +121,7 @@ def test_configuration_selects_forms_and_weights():
     settings = Loss(
         mask=1, mask_form="selective", intensity=0, gradient=2, gradient_form="signed", ssim=4
     )
-    terms = losses.fusion_losses(*images, settings)
+    terms = losses.fusion_losses(*images, NONE, settings)
     assert terms.keys() == {"mask", "gradient", "ssim"}
     assert terms["mask"] == losses.selective_mask(*images)
     assert terms["gradient"] == 2 * losses.signed_gradient(*images[:3])
@@ -130,9 +132,8 @@ def test_excess_is_the_distance_to_the_range():
     assert losses.excess(step(0, 1)) == 0
     assert losses.excess(step(-0.5, 1.25)).item() == pytest.approx((0.5 + 0.25) / 2)
     fused = step(-0.5, 1.25).requires_grad_()
-    losses.fusion_losses(fused, *[flat(0.5)] * 3, Loss(mask=0, intensity=0, gradient=0, excess=64))[
-        "excess"
-    ].backward()
+    weights = Loss(mask=0, intensity=0, gradient=0, excess=64)
+    losses.fusion_losses(fused, *[flat(0.5)] * 3, NONE, weights)["excess"].backward()
     assert torch.equal(fused.grad, step(-1, 1))
 
 
@@ -141,7 +142,7 @@ def test_values_outside_the_range_are_pulled_back(value, source, sign):
     """An overshoot still has a gradient, which a clamp of the fused image would hide."""
     fused = flat(value).requires_grad_()
     terms = losses.fusion_losses(
-        fused, flat(source), flat(source), flat(0.5), Loss(mask_form="selective")
+        fused, flat(source), flat(source), flat(0.5), NONE, Loss(mask_form="selective")
     )
     sum(terms.values()).backward()
     assert (fused.grad * sign > 0).all()
@@ -223,9 +224,9 @@ def test_clamping_hides_what_is_outside_from_every_term():
     fused = torch.full((1, 1, 32, 32), 1.5, requires_grad=True)
     white = torch.ones(1, 1, 32, 32)
     weights = {"mask": 0, "gradient": 0, "intensity": 1, "excess": 1}
-    free = losses.fusion_losses(fused, white, white, white, Loss(**weights))
+    free = losses.fusion_losses(fused, white, white, white, NONE, Loss(**weights))
     assert free["intensity"].item() == pytest.approx(0.5)
-    clamped = losses.fusion_losses(fused, white, white, white, Loss(**weights, clamp=True))
+    clamped = losses.fusion_losses(fused, white, white, white, NONE, Loss(**weights, clamp=True))
     assert clamped["intensity"] == clamped["excess"] == 0
 
 
@@ -267,10 +268,12 @@ def test_missing_detail_counts_by_its_contrast():
 
 
 @pytest.mark.parametrize(
-    "term", ["structure", "detail", "invented", "between", "tone", "excess", "ssim"]
+    "term", ["structure", "targets", "detail", "invented", "between", "tone", "excess", "ssim"]
 )
 def test_a_term_is_there_if_it_has_a_weight_and_is_multiplied_by_it(term):
-    images = texture(0.5), texture(0.3, 1), texture(0.3, 2), texture(0.3, 3)
+    numbers = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
+    numbers[..., 20:30, 20:30] = 1
+    images = texture(0.5), texture(0.3, 1), texture(0.3, 2), texture(0.3, 3), numbers
     nothing = {"mask": 0, "intensity": 0, "gradient": 0}
     once = losses.fusion_losses(*images, Loss(**nothing, **{term: 1}))
     thrice = losses.fusion_losses(*images, Loss(**nothing, **{term: 3}))
