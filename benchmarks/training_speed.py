@@ -21,8 +21,7 @@ from ship_deploy.images import write_png
 from training.architecture import FusionNetwork
 from training.config import Config
 from training.layers.blocks import CentralDifference
-from training.loop import Fusion, train
-from training.losses import fusion_losses
+from training.loop import Fusion, Step, train
 from training.scenes import render
 
 WARM_UP = 2  # rounds that are not counted
@@ -100,8 +99,8 @@ class PlainLoop(Callback):
     @override
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Fusion)
-        self.network = literal(pl_module.network)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), 1e-4)
+        self.step = Step(literal(pl_module.network), pl_module.config.loss)
+        self.optimiser = torch.optim.Adam(self.step.parameters(), 1e-4)
         self.began = _now(pl_module.device)
 
     @override
@@ -111,13 +110,8 @@ class PlainLoop(Callback):
         assert isinstance(pl_module, Fusion)
         middle = _now(pl_module.device)
         torch.set_flush_denormal(False)
-        visible, infrared, saliency, *seen = (batch.float() / 255).split(1, dim=1)
-        raw = self.network(*seen)[1]
-        settings = pl_module.config.loss
-        terms = fusion_losses(raw, visible, infrared, saliency, settings)
-        loss = torch.stack(list(terms.values())).sum()
         self.optimiser.zero_grad()
-        loss.backward()
+        self.step(batch).sum().backward()
         self.optimiser.step()
         torch.set_flush_denormal(True)
         end = _now(pl_module.device)
