@@ -33,7 +33,7 @@ def test_the_averaged_weights_are_measured_on_whole_frames(recipe, pairs, settin
     assert [line["step"] for line in lines] == [3, 6, 7]
     network, scores = load_network(weights), []
     for pair in read_folders("", [pairs], 16)[0]:
-        visible, infrared, _ = pair.frames[:, None]
+        visible, infrared = pair.frames[:2, None]
         with torch.inference_mode():
             fused = network(visible[None] / 255, infrared[None] / 255)[0][0]
         fused = (fused * 255).round().to(torch.uint8)
