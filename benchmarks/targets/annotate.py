@@ -11,9 +11,10 @@ from benchmarks.targets.detector import KINDS, Detection, detect, missing
 from benchmarks.targets.detector.found import join
 from benchmarks.targets.measures import Box, find_target
 from ship_deploy.errors import UserError
+from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames, stretch
+from ship_deploy.images import write_png
 from training.data import grey
-from training.scenes.__main__ import write_png
 
 SCORE = 0.2  # from which a detection counts
 SHORTEST = 5  # pixels of a box's shorter side
@@ -49,11 +50,12 @@ def run(folders: Sequence[Path]) -> str:
                 for path, source in zip(paths[name], sources, strict=True):
                     write_png(path, source)
             seen = detect([path for both in paths.values() for path in both], Path(place, "seen"))
+        make_folder(masks)
         for name, visible, infrared in pairs:
             found = join(*(seen[path] for path in paths[name]))
             numbers = number(visible, infrared, found)
             write_png(masks / f"{name}.png", numbers)
-            total += int(numbers.max())
+            total += np.unique(numbers[numbers > 0]).size
         lines.append(f"| {folder} | {len(pairs)} | {total} |")
     return "\n".join(lines)
 
