@@ -28,7 +28,7 @@ def missing(fused: Tensor, visible: Tensor, infrared: Tensor, numbers: Tensor) -
     """
     wanted = torch.arange(1, MOST + 1, dtype=numbers.dtype, device=numbers.device)
     masks = numbers == wanted[:, None, None]  # (N, MOST, H, W)
-    rings = around(masks) & ~masks
+    rings = around(masks)
     images = torch.cat([fused, visible, infrared], dim=1).flatten(2).transpose(1, 2)  # (N, HW, 3)
     inside, outside = (places.flatten(2).float() for places in (masks, rings))
     areas = torch.stack([inside.sum(2), outside.sum(2)])  # (2, N, MOST)

@@ -108,6 +108,18 @@ def test_targets_are_cut_turned_and_numbered_with_the_frames(places):
         assert torch.equal(targets, ((place >= 100) & (place < 150)).int())
 
 
+def test_targets_and_saliency_stay_with_the_visible_frame_when_the_infrared_one_is_shifted(places):
+    frame = cv2.imread(str(places / "visible" / "a.png"), cv2.IMREAD_GRAYSCALE)
+    for folder, picture in (("masks", (frame > 127).astype(np.uint8)), ("saliency", frame)):
+        (places / folder).mkdir()
+        assert cv2.imwrite(str(places / folder / "a.png"), picture)
+    data = crops({"path": places}, augmentation=Augmentation(shift=2))
+    for step in range(50):
+        luminance, _, saliency, *_, targets = data[step, 0].int()
+        assert torch.equal(targets, (luminance > 127).int())
+        assert torch.equal(saliency, luminance)
+
+
 def test_the_largest_targets_are_numbered_first():
     sizes = [3, 9, 5, 1, 7, 2, 8, 6, 10, 4]
     targets = np.repeat(np.arange(11, 21, dtype=np.uint8), sizes)[None]

@@ -16,8 +16,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ship_deploy.errors import UserError
 from training.checkpoints import load_network, training_configs
-from training.config import Optimiser, load_config
-from training.loop import Fusion, learning_rate_share, train
+from training.config import Loss, Optimiser, load_config
+from training.loop import Fusion, Step, learning_rate_share, train
+from training.losses import fusion_losses
 from training.saliency import mask
 
 REPOSITORY = Path(__file__).parents[2]
@@ -47,6 +48,29 @@ def test_a_run_learns_and_leaves_weights_that_load(pairs, recipe, precision):
             _, raw = network(visible, infrared)
         losses.append((raw - torch.maximum(visible, infrared)).abs().mean().item())
     assert losses[1] < losses[0] / 2
+
+
+def test_a_step_compares_with_what_is_shown_and_fuses_what_is_seen():
+    """Every plane of a batch reaches what it is for."""
+    torch.manual_seed(0)
+    batch = torch.randint(256, (2, 6, 32, 32), dtype=torch.uint8)
+    batch[:, 5] = 0
+    batch[:, 5, 8:16, 8:16] = 1
+    batch[:, 0, 8:16, 8:16] = 255  # a target that the network does not see
+    visible, infrared, saliency, *seen = (batch[:, :5].float() / 255).split(1, dim=1)
+    weights = Loss(mask=1, targets=1)
+
+    class Mixed(torch.nn.Module):
+        def forward(self, one, other):
+            assert torch.equal(one, seen[0]) and torch.equal(other, seen[1])
+            return None, 0.3 * one + 0.9 * other
+
+    step = Step(Mixed(), weights)
+    raw = 0.3 * seen[0] + 0.9 * seen[1]
+    wanted = fusion_losses(raw, visible, infrared, saliency, batch[:, 5:], weights)
+    assert torch.equal(step(batch), torch.stack(list(wanted.values())))
+    assert step.names == list(wanted) == ["mask", "intensity", "gradient", "targets"]
+    assert wanted["targets"] > 0
 
 
 def test_a_run_is_repeatable(recipe):

@@ -41,7 +41,11 @@ def test_what_is_missing_is_the_mean_square_of_shares():
 def test_targets_that_are_too_small_or_too_faint_do_not_count():
     small = torch.zeros_like(NUMBERS)
     small[..., 5:8, 5:8] = 1
-    assert missing(frame(0.5), small) == 0
+    shown = torch.where(small == 1, 0.9, 0.5)
+    assert targets.missing(frame(0.5), shown, frame(0.2), small) == 0
+    small[..., 5:9, 5:9] = 1  # is large enough
+    shown = torch.where(small == 1, 0.9, 0.5)
+    assert targets.missing(frame(0.5), shown, frame(0.2), small) > 0.9
     faint = torch.where(NUMBERS == 1, NUMBERS, 0)
     shown = frame(0.5, 0.5 + targets.FAINTEST / 2)
     assert targets.missing(frame(0.5), shown, frame(0.2), faint) == 0
