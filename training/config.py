@@ -91,6 +91,7 @@ class Loss(Section):
     ssim: NonNegativeFloat = 0
     structure: NonNegativeFloat = 0
     targets: NonNegativeFloat = 0
+    steady: NonNegativeFloat = 0
     detail: NonNegativeFloat = 0
     invented: NonNegativeFloat = 0
     between: NonNegativeFloat = 0

@@ -28,7 +28,10 @@ from training.crops import Batches, Crops
 from training.losses import fusion_losses
 from training.progress import Bar, Pace
 from training.saving import STATE, WEIGHTS, DurableCheckpoints, Saving
+from training.steadiness import successor, unsteadiness
 from training.validation import Validation
+
+STEADY = 4  # every how many-th crop of a batch is seen again, as the next frame of a video
 
 
 class Step(nn.Module):
@@ -43,10 +46,18 @@ class Step(nn.Module):
     @override
     def forward(self, batch: Tensor) -> Tensor:
         visible, infrared, saliency, *seen = (batch[:, :5].float() / 255).split(1, dim=1)
-        raw = self.network(*seen)[1]
+        frames, number = torch.cat(seen, dim=1), len(batch)
+        if self.loss.steady:
+            first = frames[: math.ceil(number / STEADY)]
+            second, still = successor(first)
+            frames = torch.cat([frames, second])
+        raw = self.network(*frames.split(1, dim=1))[1].float()
         with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
-            images = raw.float(), visible, infrared, saliency, batch[:, 5:]
+            images = raw[:number], visible, infrared, saliency, batch[:, 5:]
             terms = fusion_losses(*images, self.loss)
+            if self.loss.steady:
+                change = raw[number:] - raw[: len(first)], second - first
+                terms["steady"] = self.loss.steady * unsteadiness(*change, still)
         self.names = list(terms)
         return torch.stack(list(terms.values()))
 
@@ -115,7 +126,7 @@ class Fusion(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["network"] = self.network.config
         checkpoint["architecture"] = type(self.network).__name__
-        checkpoint["random"] = torch.get_rng_state()  # no step draws from it; a layer may, one day
+        checkpoint["random"] = torch.get_rng_state()  # `loss.steady` draws from it
         if self.device.type == "cuda":
             checkpoint["random_gpu"] = torch.cuda.get_rng_state(self.device)
 

@@ -11,6 +11,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from training import structure, targets
 from training.config import Loss
+from training.filters import blur
 
 NEIGHBOURHOOD = 16  # pixels, square: brightness is compared of its means
 DETAIL = 3  # pixels, sigma: detail is what a Gaussian takes away
@@ -123,8 +124,8 @@ def missing_detail(fused: Tensor, visible: Tensor) -> Tensor:
     1 - <F, V> / <V, V> in Gaussian windows, F and V being the images less their Gaussian blur of 3
     pixels; windows count by the contrast of what is in them, four times the mean at most.
     """
-    fused, visible = (image - _blurred(image, DETAIL) for image in (fused, visible))
-    products = _blurred(torch.cat([fused * visible, visible**2], dim=1), DETAIL)
+    fused, visible = (image - blur(image, DETAIL) for image in (fused, visible))
+    products = blur(torch.cat([fused * visible, visible**2], dim=1), DETAIL)
     both, own = products.split(1, dim=1)
     contrast = own.clamp_min(0).sqrt()
     counts = (contrast / (contrast.mean((2, 3), keepdim=True) + 0.002)).clamp(max=4)
@@ -140,7 +141,7 @@ def invented(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     images = torch.cat([fused, visible, infrared], dim=1)
     total = fused.new_zeros(())
     for sigma, image in ((FINE, images), (COARSE, F.avg_pool2d(images, 4))):
-        own, *sources = _gradient(_blurred(image, sigma)).split(1, dim=1)
+        own, *sources = _gradient(blur(image, sigma)).split(1, dim=1)
         allowed = F.max_pool2d(torch.maximum(*sources), 3, stride=1, padding=1)
         beyond_allowed = F.relu(own - allowed).mean((1, 2, 3))
         total = total + (beyond_allowed / (allowed.mean((1, 2, 3)) + 0.003)).mean()
@@ -174,17 +175,6 @@ def excess(fused: Tensor) -> Tensor:
     return (fused - fused.clamp(0, 1)).abs().mean()
 
 
-def _blurred(image: Tensor, sigma: int) -> Tensor:
-    """A Gaussian blur of each channel, mirrored beyond the border."""
-    reach = 3 * sigma
-    at = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
-    kernel = torch.exp(-(at**2) / (2 * sigma**2))
-    kernel = (kernel / kernel.sum()).expand(image.shape[1], 1, -1)
-    image = F.pad(image, (reach,) * 4, mode="reflect")
-    image = F.conv2d(image, kernel[:, :, :, None], groups=image.shape[1])
-    return F.conv2d(image, kernel[:, :, None], groups=image.shape[1])
-
-
 def _gradient(image: Tensor) -> Tensor:
     """Magnitude of the gradient, per pixel, (N, C, H - 2, W - 2)."""
     along_y = (image[..., 2:, 1:-1] - image[..., :-2, 1:-1]) / 2
@@ -194,6 +184,7 @@ def _gradient(image: Tensor) -> Tensor:
 
 def sobel(image: Tensor) -> Tensor:
     """Slopes along x and y, (N, 2, H, W), 8 times the step per pixel; level beyond the border."""
-    along_x = image.new_tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+    at = torch.arange(-1, 2, dtype=image.dtype, device=image.device)
+    along_x = (2 - at.abs())[:, None] * at  # (3, 3)
     kernel = torch.stack([along_x, along_x.T])[:, None]  # (2, 1, 3, 3)
     return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), kernel)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import cv2
@@ -13,8 +14,10 @@ import pytest
 import torch
 from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ship_deploy.errors import UserError
+from training import networks
 from training.checkpoints import load_network, training_configs
 from training.config import Loss, Optimiser, load_config
 from training.loop import Fusion, Step, learning_rate_share, train
@@ -71,6 +74,37 @@ def test_a_step_compares_with_what_is_shown_and_fuses_what_is_seen():
     assert torch.equal(step(batch), torch.stack(list(wanted.values())))
     assert step.names == list(wanted) == ["mask", "intensity", "gradient", "targets"]
     assert wanted["targets"] > 0
+
+
+class HostConstants(TorchDispatchMode):
+    """Tensors that are made of numbers of Python's; on a GPU, each is a copy from the host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten.lift_fresh.default:
+            self.found.append(traceback.format_stack(limit=4)[0])
+        return function(*args, **(kwargs or {}))
+
+
+def test_host_constants_are_seen():
+    with HostConstants() as constants:
+        torch.zeros(3)[[0, 2]]
+        torch.tensor([1.0])
+    assert len(constants.found) == 2
+
+
+@pytest.mark.parametrize("name", networks.names())
+def test_no_step_copies_from_the_host_so_a_cuda_graph_can_hold_it(name):
+    terms = {key: 1.0 for key, field in Loss.model_fields.items() if field.annotation is not bool}
+    terms = {key: 1.0 for key in terms if not key.endswith("_form")}
+    step = Step(networks.find(name).module(), Loss(**terms))
+    batch = torch.randint(256, (2, 6, 64, 64), generator=torch.Generator().manual_seed(0))
+    with HostConstants() as constants:
+        step(batch.to(torch.uint8)).sum().backward()
+    assert constants.found == []
 
 
 def test_a_run_is_repeatable(recipe):

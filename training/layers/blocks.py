@@ -33,6 +33,7 @@ class CentralDifference(nn.Module):
     DIAGONAL = (0, 2, 4, 6, 8)
     CENTRE = 4
     strength = 0.8
+    taps: Tensor  # both, (2, 5); as an index of Python's they would be copied to a GPU every time
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -40,6 +41,8 @@ class CentralDifference(nn.Module):
         self.cross = nn.Parameter(torch.empty(channels, channels, 5).uniform_(-scale, scale))
         self.diagonal = nn.Parameter(torch.empty(channels, channels, 5).uniform_(-scale, scale))
         self.mix = nn.Parameter(torch.zeros(1))
+        taps = torch.tensor([self.CROSS, self.DIAGONAL])
+        self.register_buffer("taps", taps, persistent=False)
 
     def kernel(self) -> Tensor:
         """The whole layer, identity included, as one (C, C, 3, 3) convolution without bias."""
@@ -47,15 +50,14 @@ class CentralDifference(nn.Module):
         channels = self.cross.shape[0]
         kernel = self.cross.new_zeros(channels, channels, 9)
         for weight, taps, part in (
-            (self.cross, self.CROSS, share),
-            (self.diagonal, self.DIAGONAL, 1 - share),
+            (self.cross, self.taps[0], share),
+            (self.diagonal, self.taps[1], 1 - share),
         ):
-            stencil = torch.zeros_like(kernel)
-            stencil[..., taps] = weight
+            stencil = torch.zeros_like(kernel).index_copy(2, taps, weight)
             stencil[..., self.CENTRE] -= self.strength * weight.sum(-1)
             kernel = kernel + part * stencil
         identity = torch.zeros_like(kernel)
-        identity[range(channels), range(channels), self.CENTRE] = 1
+        identity[..., self.CENTRE] = torch.eye(channels, dtype=kernel.dtype, device=kernel.device)
         return (kernel + identity).view(channels, channels, 3, 3)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, H, W)
