@@ -5,7 +5,7 @@ EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-oldest lint docs bench clean
+.PHONY: install demo test test-oldest fuzz lint docs bench clean
 
 install: $(INSTALLED)
 
@@ -28,6 +28,12 @@ test-oldest: install
 	$(BIN)/pip install --quiet --no-deps --upgrade --target build/oldest -r oldest.txt
 	PYTHONPATH=$(CURDIR)/build/oldest $(PYTEST) tests/ship_deploy \
 		--ignore tests/ship_deploy/test_fuser_types.py  # mypy does not read PYTHONPATH
+
+# Attacks on every kind of input, this long each; findings stay in build/fuzz.
+SECONDS ?= 60
+fuzz: install
+	$(BIN)/pip install --quiet --constraint constraints.txt --group fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -116,7 +116,8 @@ def cut_short(content: bytes) -> bool:
             if len(chunk) < 8:
                 return True
             position += 12 + int.from_bytes(chunk[:4], "big")
-        return position + 12 > len(content)
+        # Its end has a length, too, and a decoder makes room for what it says.
+        return position + 12 + int.from_bytes(chunk[:4], "big") > len(content)
     return False
 
 

@@ -215,11 +215,11 @@ def picture_problem(content: bytes) -> str:
     """Why a picture is not to be decoded, by its header; "" if it may be."""
     picture = read_picture(content)
     if picture is None:
-        return "not an image, or a damaged one; expected PNG, JPEG, BMP, TIFF, WebP or Netpbm"
+        return "not an image, or a damaged one (expected PNG, JPEG, BMP, TIFF, WebP or Netpbm)"
     if (pixels := picture.height * picture.width) > (most := most_pixels()):
         return (
             f"the image has {picture.width}x{picture.height} pixels, {pixels:,}, and at most "
-            f"{most:,} are decoded; --max-pixels or SHIP_DEPLOY_MAX_PIXELS changes that"
+            f"{most:,} are decoded (--max-pixels, SHIP_DEPLOY_MAX_PIXELS)"
         )
     if picture.scans > MOST_SCANS:
         return f"a JPEG of {picture.scans} scans, at most {MOST_SCANS} are decoded"

@@ -213,7 +213,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: not a readable YAML file ({_one_line(error)})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no sections ({', '.join(Config.model_fields)})")

@@ -107,6 +107,13 @@ def test_bombs_are_refused_by_their_header(tmp_path, no_decoder, kind):
             read(path)
 
 
+def test_a_png_whose_end_says_that_it_has_4_gigabytes(tmp_path, no_decoder):
+    content = encode(".png").replace(b"\0\0\0\0IEND", b"\xff\xff\xff\xffIEND")
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(UserError, match="truncated"):
+        read_visible(tmp_path / "a.png")
+
+
 def tiff(*entries):
     """A TIFF of one page without pixels; an entry is tag, type and value."""
     content = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries))
