@@ -73,6 +73,7 @@ class OnnxRuntime:
         self._process = os.getpid()
         try:
             self._session = self._open()
+            self._names = [node.name for node in self._session.get_inputs()]
         except Exception as error:  # its exception types are private and differ by version
             raise UserError(
                 f"{artifact.path}: ONNX Runtime cannot load it ({_first_line(error)})"
@@ -83,7 +84,6 @@ class OnnxRuntime:
                 f"ONNX Runtime could not start CUDA on device {index}"
                 f"{f' ({said})' if said else ''}; see ship-deploy doctor"
             )
-        self._names = [node.name for node in self._session.get_inputs()]
         self.info = Info(
             model=str(artifact.path),
             precision=artifact.metadata.get("precision", "unknown"),

@@ -1,6 +1,7 @@
 """What is attacked: for each kind of input a function that takes bytes, as a stranger gives them.
 
-It returns, or raises `UserError` or `RefusalError`. Everything else, a hang and a lot of memory are findings.
+It returns, or raises `UserError` or `RefusalError`. Everything else, a hang and a lot of memory are
+findings.
 """
 
 import contextlib
