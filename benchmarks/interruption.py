@@ -56,7 +56,8 @@ class Outcome:
         damaged: files under a final name that could not be read afterwards.
         unfinished: runs that left a file of another name behind.
         left: such files after a run that was left alone.
-        tracebacks: runs that printed one.
+        tracebacks: runs that printed one, from the package's first line on.
+        early: runs that printed one before that, of Python's own start.
         late: runs that ended more than two seconds after they were told.
         slowest: seconds from the signal to the end, the longest.
     """
@@ -68,6 +69,7 @@ class Outcome:
     unfinished: int = 0
     left: int = 0
     tracebacks: int = 0
+    early: int = 0
     late: int = 0
     slowest: float = 0.0
 
@@ -159,7 +161,9 @@ def _end_once(words: Sequence[str], moment: float, outcome: Outcome) -> None:
         errors = process.communicate()[1]
     took = time.monotonic() - told
     outcome.times += 1
-    outcome.tracebacks += "Traceback" in errors
+    if "Traceback" in errors:
+        outcome.tracebacks += "ship_deploy" in errors
+        outcome.early += "ship_deploy" not in errors
     outcome.late += took > SOON
     outcome.slowest = max(outcome.slowest, took)
 
@@ -203,12 +207,12 @@ def tabulate(content: dict[str, Any]) -> str:
     lines = [
         f"{host['processor']}, {host['cores']} cores; {host['measured'][:10]}.\n",
         "| Command | Ended by | Times | Damaged files | Runs that left half a file | ... after the "
-        "next run | Tracebacks | Later than 2 s | Slowest |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+        "next run | Tracebacks | ... of Python's own start | Later than 2 s | Slowest |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for each in content["outcomes"]:
         slowest = "" if each["how"] == "kill" else f"{each['slowest']:.2f} s"
-        figures = [each[key] for key in ("times", "damaged", "unfinished", "left", "tracebacks")]
-        cells = [each["command"], each["how"], *figures, each["late"], slowest]
+        keys = ("times", "damaged", "unfinished", "left", "tracebacks", "early", "late")
+        cells = [each["command"], each["how"], *(each[key] for key in keys), slowest]
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"

@@ -9,8 +9,8 @@ included, from the moment it is imported.
 
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, whose import takes longer than all the rest here
 if TYPE_CHECKING:
     from ship_deploy.artifact import VERSION as __version__  # noqa: N811
     from ship_deploy.backends.info import Info
@@ -29,7 +29,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _HOMES[name]

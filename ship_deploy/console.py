@@ -42,6 +42,9 @@ def run(app: typer.Typer) -> NoReturn:
         if end.code in (INTERRUPTED, TERMINATED):
             _say(KEPT)
         raise
+    except KeyboardInterrupt:  # before the command began, which turns it into an exit
+        _say(KEPT)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -264,7 +264,8 @@ def _problem(details: Any, content: dict[str, Any]) -> str:
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
-    candidates = [valid for valid in known if valid.count(".") == key.count(".")]
+    every = list(known)
+    candidates = [valid for valid in every if valid.count(".") == key.count(".")] or every
     nearest = difflib.get_close_matches(key, candidates, n=1, cutoff=0)[0]
     return f"unknown key {key}; the nearest is {nearest}"
 
