@@ -5,7 +5,7 @@ EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-oldest fuzz lint docs bench clean
+.PHONY: install demo test test-oldest fuzz mutants lint docs bench clean
 
 install: $(INSTALLED)
 
@@ -34,6 +34,11 @@ SECONDS ?= 60
 fuzz: install
 	$(BIN)/pip install --quiet --constraint constraints.txt --group fuzz
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+# Which of 500 changes of the code no test sees; takes hours, for the night.
+mutants: install
+	$(BIN)/pip install --quiet --constraint constraints.txt --group mutants
+	$(BIN)/python -m tests.mutants
 
 lint: install
 	$(BIN)/ruff check .
