@@ -410,6 +410,19 @@ def interruption(
 
 
 @app.command()
+def bombs(
+    output: Output,
+    before: Annotated[Path | None, typer.Option(help="Older checkout to compare with.")] = None,
+) -> None:
+    """Read image files of a few bytes that would fill the memory."""
+    from benchmarks import bombs
+
+    with ERR.status("Reading"):
+        table = bombs.run(output, before)
+    _show(table)
+
+
+@app.command()
 def report() -> None:
     """Rewrite the tables in README, model card and results from the committed JSON."""
     with ERR.status("Importing"):

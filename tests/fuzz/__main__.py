@@ -14,7 +14,9 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from benchmarks import fuzzing, machine, record
 from ship_deploy.console import QUIET
 from tests.fuzz.targets import TARGETS
 
@@ -43,11 +45,19 @@ def main() -> int:
             pool.submit(start, name, given.seconds, given.seed, given.output)
             for name in given.targets or TARGETS
         ]
-    return int(not all(attack.result() for attack in attacks))
+    results = [attack.result() for attack in attacks]
+    content = {"machine": machine.describe(), "seconds": given.seconds, "targets": results}
+    given.output.mkdir(parents=True, exist_ok=True)
+    record.write(given.output, "fuzz", content, fuzzing.tabulate(content))
+    return int(any(result["findings"] for result in results))
 
 
-def start(name: str, seconds: int, seed: int, output: Path) -> bool:
-    """Attack a target in a process of its own; says how it went, and whether well."""
+def start(name: str, seconds: int, seed: int, output: Path) -> dict[str, Any]:
+    """Attack a target in a process of its own, and print how it went.
+
+    Returns:
+        its name, how many inputs were tried, and how many findings ended that: none or one.
+    """
     command = [sys.executable, "-m", "tests.fuzz", "--inside", name, f"--seconds={seconds}"]
     begun = time.monotonic()
     result = subprocess.run(
@@ -58,14 +68,15 @@ def start(name: str, seconds: int, seed: int, output: Path) -> bool:
         env={**QUIET, **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())},
     )
     runs = re.findall(r"^#(\d+)\b", result.stderr, re.MULTILINE)
-    tried = f"{name:12} {int(runs[-1]) if runs else 0:9,} inputs"
+    tried = int(runs[-1]) if runs else 0
+    about = f"{name:12} {tried:9,} inputs"
     if not result.returncode:
-        print(f"{tried} in {time.monotonic() - begun:3.0f} s, nothing found", flush=True)
-        return True
+        print(f"{about} in {time.monotonic() - begun:3.0f} s, nothing found", flush=True)
+        return {"target": name, "inputs": tried, "findings": 0}
     said = (result.stdout + result.stderr).splitlines()
     lines = [line for line in said if not line.startswith(("INFO", "WARNING", "#", "stat::"))]
-    print(f"{tried}: a finding in {output / name}", *lines[-25:], sep="\n    ", flush=True)
-    return False
+    print(f"{about}: a finding in {output / name}", *lines[-25:], sep="\n    ", flush=True)
+    return {"target": name, "inputs": tried, "findings": 1}
 
 
 def attack_one(name: str, seconds: int, seed: int, output: Path) -> None:
