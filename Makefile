@@ -5,7 +5,7 @@ EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-oldest fuzz mutants lint docs bench clean
+.PHONY: install demo test test-oldest fuzz mutants sbom lint docs bench clean
 
 install: $(INSTALLED)
 
@@ -39,6 +39,15 @@ fuzz: install
 mutants: install
 	$(BIN)/pip install --quiet --constraint constraints.txt --group mutants
 	$(BIN)/python -m tests.mutants
+
+# What the runtime consists of, with versions and licences, as CycloneDX; in build/sbom.json.
+sbom:
+	$(PYTHON) -m venv build/sbom/tool
+	build/sbom/tool/bin/pip install --quiet --constraint constraints.txt cyclonedx-bom
+	$(PYTHON) -m venv --without-pip --clear build/sbom/runtime
+	build/sbom/tool/bin/pip --python build/sbom/runtime/bin/python install --quiet --constraint constraints.txt ".[$(EXTRA)]"
+	build/sbom/tool/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library \
+		--output-reproducible --output-file build/sbom.json build/sbom/runtime/bin/python
 
 lint: install
 	$(BIN)/ruff check .
