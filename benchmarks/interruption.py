@@ -36,8 +36,10 @@ SHIP = [sys.executable, "-m", "ship_deploy"]
 SAVING = """
 import sys
 from pathlib import Path
+from ship_deploy.files import make_folder
 from training.checkpoints import save_network
 from training.networks import SHIP
+make_folder(Path(sys.argv[1]))  # as a training run does
 network = SHIP(channels=8)
 for number in range(10):
     save_network(network, Path(sys.argv[1]) / f"{number % 3}.safetensors", step=str(number))
@@ -162,8 +164,9 @@ def _end_once(words: Sequence[str], moment: float, outcome: Outcome) -> None:
     took = time.monotonic() - told
     outcome.times += 1
     if "Traceback" in errors:
-        outcome.tracebacks += "ship_deploy" in errors
-        outcome.early += "ship_deploy" not in errors
+        early = "init_import_site" in errors  # where Python looks for installed packages
+        outcome.early += early
+        outcome.tracebacks += not early
     outcome.late += took > SOON
     outcome.slowest = max(outcome.slowest, took)
 
