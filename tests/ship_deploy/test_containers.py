@@ -172,6 +172,9 @@ def test_a_file_of_very_many_bytes_and_one_without_end(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(bytes(16_001))
     with pytest.raises(UserError, match="16,001 bytes are too many"):
         read_visible(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(bytes(16_000))
+    with pytest.raises(UserError, match="not an image"):
+        read_visible(tmp_path / "a.png")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     with pytest.raises(UserError, match="is a device"):
         read_visible(tmp_path / "zero.png")
