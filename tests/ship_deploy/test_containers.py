@@ -180,7 +180,7 @@ def test_a_file_of_very_many_bytes_and_one_without_end(tmp_path, monkeypatch):
         read_visible(tmp_path / "zero.png")
 
 
-@pytest.mark.parametrize("suffix", [".jp2", ".gif", ".ras", ".hdr"])
+@pytest.mark.parametrize("suffix", [".jp2", ".ras", ".hdr"])
 def test_formats_without_such_a_header_are_not_read(tmp_path, no_decoder, suffix):
     image = COLOUR.astype(np.float32) if suffix == ".hdr" else COLOUR
     (tmp_path / "a.png").write_bytes(encode(suffix, image))
