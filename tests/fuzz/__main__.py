@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks import fuzzing, machine, record
 from ship_deploy.console import QUIET
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import SETTINGS, TARGETS
 
 FINDINGS = Path(__file__).parent / "findings"
 LONGEST = 32_000  # bytes of an input
@@ -65,7 +65,13 @@ def start(name: str, seconds: int, seed: int, output: Path) -> dict[str, Any]:
         capture_output=True,
         text=True,
         errors="replace",
-        env={**QUIET, **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())},
+        env={
+            **QUIET,
+            **os.environ,
+            **SETTINGS,
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(Path.cwd()),
+        },
     )
     runs = re.findall(r"^#(\d+)\b", result.stderr, re.MULTILINE)
     tried = int(runs[-1]) if runs else 0

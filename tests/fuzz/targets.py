@@ -7,7 +7,6 @@ findings.
 import contextlib
 import json
 import logging
-import os
 import socket
 import tempfile
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from ship_deploy.errors import UserError
 from ship_deploy.frames import PIXELS
 
 Target = Callable[[bytes], object]
-MOST = "1000000"  # pixels, so that much time and memory is not the pictures' fault
 
 
 class RefusalError(Exception):
@@ -150,7 +148,6 @@ def pth(content: bytes) -> None:
 def config(content: bytes) -> None:
     from training.config import load_config
 
-    os.environ.setdefault("SHIP_DEPLOY_DATA", str(folder()))
     load_config(write("config.yaml", content))
 
 
@@ -202,6 +199,9 @@ def requests(content: bytes) -> None:
         raise complaints.last
 
 
+# The environment of an attack: pictures so small that much time and memory is not their fault, and
+# what configs name.
+SETTINGS = {PIXELS: "1000000", "SHIP_DEPLOY_DATA": "data"}
 TARGETS: dict[str, Target] = {
     each.__name__: each
     for each in (
@@ -220,7 +220,6 @@ def attack(name: str, content: bytes) -> bool:
     Raises:
         Exception: of any other kind than a refusal: a finding.
     """
-    os.environ[PIXELS] = MOST
     try:
         TARGETS[name](content)
     except (UserError, RefusalError):

@@ -7,11 +7,17 @@ import pytest
 
 from tests.fuzz.mutation import mutate
 from tests.fuzz.seeds import seeds
-from tests.fuzz.targets import TARGETS, attack
+from tests.fuzz.targets import SETTINGS, TARGETS, attack
 
 FINDINGS = Path(__file__).parent / "findings"
 TRIES = 100
 REFUSED = {"artifact": 1, "pth": 1}  # how many seeds of a target are not whole, on purpose
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch):
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize("target", TARGETS)
