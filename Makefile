@@ -5,7 +5,7 @@ EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-oldest lint docs bench clean
+.PHONY: install demo test test-oldest fuzz mutants sbom lint docs bench clean
 
 install: $(INSTALLED)
 
@@ -28,6 +28,26 @@ test-oldest: install
 	$(BIN)/pip install --quiet --no-deps --upgrade --target build/oldest -r oldest.txt
 	PYTHONPATH=$(CURDIR)/build/oldest $(PYTEST) tests/ship_deploy \
 		--ignore tests/ship_deploy/test_fuser_types.py  # mypy does not read PYTHONPATH
+
+# Attacks on every kind of input, this long each; findings stay in build/fuzz.
+SECONDS ?= 60
+fuzz: install
+	$(BIN)/pip install --quiet --constraint constraints.txt --group fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+# Which of 500 changes of the code no test sees; takes hours, for the night.
+mutants: install
+	$(BIN)/pip install --quiet --constraint constraints.txt --group mutants
+	$(BIN)/python -m tests.mutants
+
+# What the runtime consists of, with versions and licences, as CycloneDX; in build/sbom.json.
+sbom:
+	$(PYTHON) -m venv build/sbom/tool
+	build/sbom/tool/bin/pip install --quiet --constraint constraints.txt cyclonedx-bom
+	$(PYTHON) -m venv --without-pip --clear build/sbom/runtime
+	build/sbom/tool/bin/pip --python build/sbom/runtime/bin/python install --quiet --constraint constraints.txt ".[$(EXTRA)]"
+	build/sbom/tool/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library \
+		--output-reproducible --output-file build/sbom.json build/sbom/runtime/bin/python
 
 lint: install
 	$(BIN)/ruff check .

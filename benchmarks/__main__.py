@@ -396,6 +396,33 @@ def soak(
 
 
 @app.command()
+def interruption(
+    output: Output,
+    kills: Annotated[int, typer.Option(min=1, help="Runs to end by kill -9.")] = 1000,
+    signals: Annotated[int, typer.Option(min=1, help="The same by SIGTERM, and by Ctrl-C.")] = 100,
+) -> None:
+    """End commands at random moments; fail if a file is damaged then."""
+    from benchmarks import interruption
+
+    with ERR.status("Interrupting"):
+        table = interruption.run(output, kills, signals)
+    _show(table)
+
+
+@app.command()
+def bombs(
+    output: Output,
+    before: Annotated[Path | None, typer.Option(help="Older checkout to compare with.")] = None,
+) -> None:
+    """Read image files of a few bytes that would fill the memory."""
+    from benchmarks import bombs
+
+    with ERR.status("Reading"):
+        table = bombs.run(output, before)
+    _show(table)
+
+
+@app.command()
 def report() -> None:
     """Rewrite the tables in README, model card and results from the committed JSON."""
     with ERR.status("Importing"):

@@ -5,7 +5,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import card, catalogue, gpu, highlights, training_speed
+from benchmarks import (
+    bombs,
+    card,
+    catalogue,
+    fuzzing,
+    gpu,
+    highlights,
+    interruption,
+    training_speed,
+)
 from benchmarks.fidelity import layers, narrowing
 from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import measure as latency
@@ -24,9 +33,12 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
+    "bombs": bombs.tabulate,
     "fidelity": fidelity.tabulate,
     "flicker": flicker.tabulate,
+    "fuzz": fuzzing.tabulate,
     "gpu": gpu.tabulate,
+    "interruption": interruption.tabulate,
     "latency": latency.tabulate,
     "latency-ship-s": latency.tabulate,
     "latency-ship-t": latency.tabulate,

@@ -25,6 +25,22 @@ _DIGEST_KEY = "ship_deploy_sha256"
 # Field numbers of onnx.ModelProto, and of its StringStringEntryProto.
 _PRODUCER_NAME, _GRAPH, _METADATA = 2, 7, 14
 _KEY, _VALUE = 1, 2
+# Which fields of a message are messages of what kind; and those that no export of ours has, since
+# a runtime would read other files for them, or might never come to an end.
+_NESTED: dict[str, dict[int, str]] = {
+    "model": {_GRAPH: "graph"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse tensor"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 10: "tensor", 22: "sparse tensor", 23: "sparse tensor"},
+    "sparse tensor": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+_REFUSED = {
+    ("tensor", 13): "weights in other files",
+    ("attribute", 6): "loops or branches",
+    ("attribute", 11): "loops or branches",
+    ("model", 25): "functions of its own",
+}
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5  # wire types
 
 
@@ -61,7 +77,8 @@ def read_artifact(path: str | Path) -> Artifact:
     """Read a `model.onnx` that `python -m export` wrote.
 
     Raises:
-        UserError: no such file, not ONNX, not ours, cut short, or edited.
+        UserError: no such file, not ONNX, not ours, cut short, or edited; or it holds what no
+            export does: weights in other files, loops, branches, functions.
     """
     path = Path(path)
     try:
@@ -78,6 +95,7 @@ def read_artifact(path: str | Path) -> Artifact:
                 entry = dict(_fields(value))
                 metadata[entry[_KEY].decode()] = entry.get(_VALUE, b"").decode()
             graph |= field == _GRAPH
+        found = _refused(content)
     except EOFError as error:
         if producer == PRODUCER:
             raise UserError(f"{path}: the model is truncated; {again}") from error
@@ -90,10 +108,28 @@ def read_artifact(path: str | Path) -> Artifact:
     digest = metadata.pop(_DIGEST_KEY, None)
     if digest is None:
         raise UserError(f"{path}: the model is truncated, or its seal was removed; {again}")
-    body = content[: -len(_digest_field(digest))]
+    body = content[:-_DIGEST_LENGTH]
     if hashlib.sha256(body).hexdigest() != digest:
         raise UserError(f"{path}: the model was edited or damaged (its digest differs); {again}")
-    return Artifact(path, content, digest, metadata)
+    if found:
+        raise UserError(f"{path}: the model has {found}, which no export has; {again}")
+    try:
+        artifact = Artifact(path, content, digest, metadata)
+        _ = artifact.properties  # decodes it
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: the model's metadata are damaged; {again}") from error
+    return artifact
+
+
+def _refused(message: bytes, kind: str = "model") -> str:
+    """What is in a message that no export of ours has; "" if nothing is."""
+    for field, value in _fields(message):
+        if (kind, field) in _REFUSED:
+            return _REFUSED[kind, field]
+        inner = _NESTED[kind].get(field)
+        if inner and (found := _refused(value, inner)):
+            return found
+    return ""
 
 
 def _digest_field(digest: str) -> bytes:
@@ -102,6 +138,9 @@ def _digest_field(digest: str) -> bytes:
 
     entry = delimited(_KEY, _DIGEST_KEY.encode()) + delimited(_VALUE, digest.encode())
     return delimited(_METADATA, entry)
+
+
+_DIGEST_LENGTH = len(_digest_field("0" * 64))
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import traceback
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -16,6 +17,8 @@ OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 # What OpenCV and FFmpeg print, the commands raise or log themselves. Read when OpenCV is imported.
 QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+KEPT = "interrupted; what was finished is kept"
 FAILURE, INTERRUPTED, TERMINATED = 1, 130, 143
 EPILOG = "Every command takes --debug, which prints the traceback of an error."
 
@@ -26,13 +29,22 @@ def run(app: typer.Typer) -> NoReturn:
         os.environ.setdefault(name, value)
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that clean-up runs
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
     try:
-        app(arguments)
+        try:
+            app(arguments)
+        finally:  # from here on a signal ends the process without a word
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
     except SystemExit as end:
         if end.code in (INTERRUPTED, TERMINATED):
-            _say("interrupted; what was finished is kept")
+            _say(KEPT)
         raise
+    except KeyboardInterrupt:  # before the command began, which turns it into an exit
+        _say(KEPT)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -43,6 +55,22 @@ def run(app: typer.Typer) -> NoReturn:
         else:
             _say(f"error: {type(error).__name__}: {error} (a bug; --debug prints the traceback)")
     sys.exit(FAILURE)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End what runs, so that clean-up does, too; but at once where that is an import.
+
+    An import that breaks off is reported as all kinds of errors, by modules written in C too, and
+    there is nothing to clean up. One in a thread does not matter.
+    """
+    while frame is not None:
+        if "importlib._bootstrap" in frame.f_code.co_filename:
+            _say(KEPT)
+            os._exit(128 + number)
+        frame = frame.f_back
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
 
 
 def _say(message: str) -> None:

@@ -1,5 +1,6 @@
 """What cameras give: checked, and brought to what the graph takes."""
 
+import os
 import re
 from typing import Any
 
@@ -12,6 +13,8 @@ SMALLEST = 16  # pixels a side; below, the network's statistics over the frame m
 PERCENTILES = (0.5, 99.5)  # of a frame of more than 8 bits, that become 0 and 255 by default
 COLOURED = 0.04  # of the full scale, mean difference of the channels
 NO_DATA = (-9999.0, -32768.0, float(np.finfo(np.float32).min))
+MOST_PIXELS = 100_000_000  # 300 MB in colour
+PIXELS = "SHIP_DEPLOY_MAX_PIXELS"  # an environment variable, which processes hand on
 Frames = NDArray[np.uint8]
 
 
@@ -168,6 +171,20 @@ def limits(
         raise UserError("infrared has no measurement in any sample")
     known = np.where(absent, np.nan, counts.astype(np.float64))
     return np.asarray(np.nanpercentile(known, percentiles, axis=axis, keepdims=True))
+
+
+def most_pixels() -> int:
+    """Pixels of the largest picture that is decoded, so that a small file cannot fill the memory.
+
+    The environment variable `SHIP_DEPLOY_MAX_PIXELS`, or 100 million.
+
+    Raises:
+        UserError: the variable holds no number from 1 up.
+    """
+    text = os.environ.get(PIXELS) or str(MOST_PIXELS)
+    if not re.fullmatch(r"0*[1-9][0-9]{0,17}", text):
+        raise UserError(f"{PIXELS} is {text!r}, expected a number of pixels, such as {MOST_PIXELS}")
+    return int(text)
 
 
 def split_size(text: str) -> tuple[int, int] | None:

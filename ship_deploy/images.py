@@ -1,6 +1,7 @@
 """Image files: decoding that notices damage, pairing by name."""
 
 import csv
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -9,13 +10,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ship_deploy.containers import cut_short, is_radiometric, read_tiff
+from ship_deploy.containers import cut_short, is_radiometric, read_picture, read_tiff
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
-from ship_deploy.frames import Frames, check_infrared, check_pair, is_coloured
+from ship_deploy.frames import Frames, check_infrared, check_pair, is_coloured, most_pixels
 from ship_deploy.names import group_by_scene, in_order, is_image
 
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
+
+
+MOST_SCANS = 100  # of a JPEG; encoders make about ten, and each takes as long as a decoding
+BYTES = 16  # in a file, at most, for each pixel of the largest picture
 
 
 class FilePair(NamedTuple):
@@ -191,6 +196,11 @@ def list_images(folder: Path) -> list[Path]:
 def read_file(path: Path) -> bytes:
     """The content of an image file; UserError if it cannot be read or lacks its end."""
     try:
+        status = path.stat()
+        if stat.S_ISCHR(status.st_mode):
+            raise UserError(f"{path}: is a device, expected an image")
+        if status.st_size > BYTES * most_pixels():
+            raise UserError(f"{path}: {status.st_size:,} bytes are too many for an image")
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read ({error.strerror})") from error
@@ -201,7 +211,24 @@ def read_file(path: Path) -> bytes:
     return content
 
 
+def picture_problem(content: bytes) -> str:
+    """Why a picture is not to be decoded, by its header; "" if it may be."""
+    picture = read_picture(content)
+    if picture is None:
+        return "not an image, or a damaged one (expected PNG, JPEG, BMP, TIFF, WebP or Netpbm)"
+    if (pixels := picture.height * picture.width) > (most := most_pixels()):
+        return (
+            f"the image has {picture.width}x{picture.height} pixels, {pixels:,}, and at most "
+            f"{most:,} are decoded (--max-pixels, SHIP_DEPLOY_MAX_PIXELS)"
+        )
+    if picture.scans > MOST_SCANS:
+        return f"a JPEG of {picture.scans} scans, at most {MOST_SCANS} are decoded"
+    return ""
+
+
 def _decode(path: Path, content: bytes, flags: int) -> NDArray[Any]:
+    if problem := picture_problem(content):
+        raise UserError(f"{path}: {problem}")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     except cv2.error as error:

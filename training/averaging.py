@@ -1,9 +1,16 @@
 """The moving average of the weights, which is what a run is judged by and leaves behind."""
 
+from functools import partial
+
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 
 from training.architecture import FusionNetwork
+
+
+def blend(decay: float, average: Tensor, weight: Tensor, step: Tensor | int) -> Tensor:
+    """The average after one more step; at first, with little past, it forgets faster."""
+    return average.lerp(weight, max(1 - decay, 9 / (10 + int(step))))
 
 
 class AveragedWeights(WeightAveraging):
@@ -14,10 +21,7 @@ class AveragedWeights(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        def blend(average: Tensor, weight: Tensor, step: Tensor | int) -> Tensor:
-            return average.lerp(weight, max(1 - decay, 9 / (10 + int(step))))
-
-        super().__init__(use_buffers=False, avg_fn=blend)
+        super().__init__(use_buffers=False, avg_fn=partial(blend, decay))
 
     @property
     def network(self) -> FusionNetwork:

@@ -32,13 +32,14 @@ def entry(folder: Path, sources: Iterable[Path]) -> Path | None:
 
 
 def load(path: Path) -> Frames | None:
-    """The frames, mapped; None if there are none or they are damaged."""
+    """The frames, uint8 (4, H, W), mapped; None if there are none or they are damaged."""
     try:
         # "c": a write, of which there is none, would stay in this process; torch wants it possible.
         frames: Frames = np.load(path, mmap_mode="c", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # NumPy raises a different type for every kind of damage
         return None
-    return frames
+    sound = isinstance(frames, np.ndarray) and frames.dtype == np.uint8 and frames.ndim == 3
+    return frames if sound and len(frames) == 4 and frames.size else None
 
 
 def save(path: Path, frames: Frames) -> None:

@@ -19,6 +19,7 @@ from training.architecture import Architecture, FusionNetwork
 WRAPPERS = ("params_ema", "params", "state_dict", "model", "network")  # the average comes first
 
 DEEPEST = 4  # wrappers in one another; a file may hold itself
+LARGEST = 1024  # of a number in a network's settings; more may take minutes and all of the memory
 
 
 def load_network(path: str | Path) -> FusionNetwork:
@@ -37,11 +38,16 @@ def load_network(path: str | Path) -> FusionNetwork:
         raise UserError(f"{path}: no such checkpoint")
     read = _read_ours if _is_safetensors(path) else _read_published
     architecture, config, tensors = read(path)
+    name = architecture.module.__name__
+    if not _is_modest(config):
+        raise UserError(f"{path}: no {name} has settings like {str(config)[:200]}")
     try:
-        network = architecture.module(**config)
-    except TypeError as error:
-        raise UserError(f"{path}: {architecture.module.__name__} takes no {config}") from error
-    _check_tensors(path, network.state_dict(), tensors)
+        with torch.device("meta"):  # which takes no memory, whatever the settings say
+            expected = architecture.module(**config).state_dict()
+    except Exception as error:  # a constructor raises what it likes
+        raise UserError(f"{path}: {name} takes no {str(config)[:200]}") from error
+    _check_tensors(path, expected, tensors)
+    network = architecture.module(**config)
     network.load_state_dict(tensors)
     return network.eval()
 
@@ -67,11 +73,18 @@ def save_network(network: FusionNetwork, path: str | Path, **metadata: str) -> N
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
-    """What `save_network` was told about a checkpoint; nothing of one that is not ours."""
+    """What `save_network` was told about a checkpoint; nothing of one that is not ours.
+
+    Raises:
+        UserError: one that is damaged.
+    """
     if not _is_safetensors(Path(path)):
         return {}
-    with safe_open(path, framework="np") as file:
-        return file.metadata() or {}
+    try:
+        with safe_open(path, framework="np") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable .safetensors file ({error})") from error
 
 
 def training_configs(path: str | Path) -> list[dict[str, Any]]:
@@ -83,7 +96,11 @@ def training_configs(path: str | Path) -> list[dict[str, Any]]:
     # The first checkpoints, those in configs/ among them, called a config a recipe.
     last = about.get("training_config", about.get("recipe"))
     before = about.get("training_configs_before", about.get("recipes_before", "[]"))
-    return [*json.loads(before), *([json.loads(last)] if last else [])]
+    try:
+        configs = [*json.loads(before), *([json.loads(last)] if last else [])]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: the configs of its training are damaged") from error
+    return configs
 
 
 def mix(first: str | Path, second: str | Path, share: float, path: str | Path) -> None:
@@ -124,9 +141,19 @@ def _read_ours(path: Path) -> tuple[Architecture, dict[str, Any], dict[str, Tens
         raise UserError(f"{path}: names no network and configuration, so it is not one of ours")
     try:
         architecture = networks.find(metadata["network"])
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    return architecture, json.loads(metadata["config"]), tensors
+        config = json.loads(metadata["config"])
+    except (ValueError, RecursionError) as error:  # a UserError is one of them
+        raise UserError(f"{path}: names no network that is known ({error})") from error
+    return architecture, config, tensors
+
+
+def _is_modest(config: Any) -> bool:
+    """Whether no number in settings, and no list, is larger than `LARGEST`."""
+    if isinstance(config, dict):
+        return all(map(_is_modest, config.values()))
+    if isinstance(config, list):
+        return len(config) <= LARGEST and all(map(_is_modest, config))
+    return not isinstance(config, (int, float)) or abs(config) <= LARGEST
 
 
 def _is_safetensors(path: Path) -> bool:

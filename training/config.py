@@ -214,7 +214,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UserError(f"{path}: not a readable YAML file ({_one_line(error)})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no sections ({', '.join(Config.model_fields)})")
@@ -265,7 +265,8 @@ def _problem(details: Any, content: dict[str, Any]) -> str:
 
 
 def _unknown(key: str, known: Iterable[str]) -> str:
-    candidates = [valid for valid in known if valid.count(".") == key.count(".")]
+    every = list(known)
+    candidates = [valid for valid in every if valid.count(".") == key.count(".")] or every
     nearest = difflib.get_close_matches(key, candidates, n=1, cutoff=0)[0]
     return f"unknown key {key}; the nearest is {nearest}"
 

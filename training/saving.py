@@ -60,13 +60,6 @@ class Saving(Callback):
         self.metadata = metadata
 
     @override
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if trainer.is_global_zero:
-            for name in (WEIGHTS, STATE):
-                for half_written in self.folder.glob(f".{name}.*"):  # by a run that was killed
-                    half_written.unlink()
-
-    @override
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         step = trainer.global_step
         if step % self.every and step != trainer.max_steps:

@@ -73,16 +73,17 @@ class OnnxRuntime:
         self._process = os.getpid()
         try:
             self._session = self._open()
+            self._names = [node.name for node in self._session.get_inputs()]
         except Exception as error:  # its exception types are private and differ by version
-            message = str(error).strip().splitlines()[0]
-            raise UserError(f"{artifact.path}: ONNX Runtime cannot load it ({message})") from error
+            raise UserError(
+                f"{artifact.path}: ONNX Runtime cannot load it ({_first_line(error)})"
+            ) from error
         _made.add(self)
         if provider not in self._session.get_providers():
             raise UserError(
                 f"ONNX Runtime could not start CUDA on device {index}"
                 f"{f' ({said})' if said else ''}; see ship-deploy doctor"
             )
-        self._names = [node.name for node in self._session.get_inputs()]
         self.info = Info(
             model=str(artifact.path),
             precision=artifact.metadata.get("precision", "unknown"),
@@ -118,13 +119,30 @@ class OnnxRuntime:
         """The graph's output; a session may run in several threads at once.
 
         Raises:
-            UserError: in a process that was forked from the one that opened a session on a GPU.
+            UserError: the model cannot compute these frames, or gives something else than a frame;
+                or in a process that was forked from the one that opened a session on a GPU.
         """
         if self._process != os.getpid():
             self._open_again()
+        if len(self._names) != len(inputs):
+            raise UserError(f"{self.info.model}: takes {len(self._names)} inputs, not two frames")
         feeds = dict(zip(self._names, inputs, strict=True))
-        output: NDArray[Any] = self._session.run(None, feeds)[0]
+        try:
+            output: NDArray[Any] = self._session.run(None, feeds)[0]
+        except Exception as error:  # its exception types are private and differ by version
+            raise UserError(
+                f"{self.info.model}: the model failed ({_first_line(error)})"
+            ) from error
+        if (output.shape, output.dtype) != (inputs[0].shape, inputs[0].dtype):
+            raise UserError(
+                f"{self.info.model}: gives {output.dtype} {output.shape} for a frame of "
+                f"{inputs[0].dtype} {inputs[0].shape}; export it again with python -m export"
+            )
         return output
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 _made: weakref.WeakSet[OnnxRuntime] = weakref.WeakSet()

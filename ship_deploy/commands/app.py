@@ -1,5 +1,6 @@
 """The `ship-deploy` command: what its commands take. What they do is in a file for each."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ import typer
 from ship_deploy import console
 from ship_deploy.artifact import VERSION
 from ship_deploy.backends import NAMES
-from ship_deploy.frames import PERCENTILES
+from ship_deploy.frames import PERCENTILES, PIXELS
 from ship_deploy.models import CATALOGUE
 
 app = typer.Typer(
@@ -54,6 +55,14 @@ CropInfrared = Annotated[
         "image above the temperatures.",
     ),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Pixels of the largest image or video frame that is decoded (default: 100 million, or "
+        "the environment variable SHIP_DEPLOY_MAX_PIXELS).",
+    ),
+]
 
 
 class PairBy(str, Enum):
@@ -61,6 +70,11 @@ class PairBy(str, Enum):
 
     TIME = "time"
     INDEX = "index"
+
+
+def _limit(max_pixels: int | None) -> None:
+    if max_pixels is not None:
+        os.environ[PIXELS] = str(max_pixels)
 
 
 def _print_version(wanted: bool) -> None:
@@ -112,10 +126,12 @@ def fuse(
     ] = None,
     calibration: CalibrationFile = None,
     crop_infrared: CropInfrared = None,
+    max_pixels: MaxPixels = None,
 ) -> None:
     """Fuse two images, or two folders of images with the same names."""
     from ship_deploy.commands.fuse import fuse_files
 
+    _limit(max_pixels)
     fuse_files(
         visible,
         infrared,
@@ -221,6 +237,7 @@ def stream(
             help="Token that viewers of the page need, or ENV:NAME or file:PATH that holds it."
         ),
     ] = None,
+    max_pixels: MaxPixels = None,
 ) -> None:
     """Fuse two live cameras until interrupted, or two videos.
 
@@ -230,6 +247,7 @@ def stream(
     """
     from ship_deploy.commands.stream import stream
 
+    _limit(max_pixels)
     stream(
         visible,
         infrared,
@@ -346,6 +364,7 @@ def calibrate(
         float | None,
         typer.Option(help="Largest RMS error in visible pixels (default: 0.5% of the diagonal)."),
     ] = None,
+    max_pixels: MaxPixels = None,
 ) -> None:
     """Align two cameras: estimate the homography from infrared to visible images.
 
@@ -355,6 +374,7 @@ def calibrate(
     """
     from ship_deploy.commands.calibrate import calibrate_files
 
+    _limit(max_pixels)
     calibrate_files(visible, infrared, output, board=board, points=points, max_error=max_error)
 
 
@@ -364,6 +384,7 @@ def find_dead_pixels(
         Path, typer.Argument(help="Folder of at least 5 infrared images of 16 bits.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Map to write, such as dead.png.")],
+    max_pixels: MaxPixels = None,
 ) -> None:
     """Find the dead pixels of an infrared camera, for ship-deploy stream --dead-pixels.
 
@@ -371,6 +392,7 @@ def find_dead_pixels(
     """
     from ship_deploy.commands.find_dead_pixels import map_dead_pixels
 
+    _limit(max_pixels)
     map_dead_pixels(frames, output)
 
 

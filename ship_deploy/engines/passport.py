@@ -140,7 +140,9 @@ def _read_passport(path: Path) -> Passport:
         raise UserError(f"{beside}: the passport's format is {number}, expected {FORMAT}; {again}")
     try:
         engine = body.pop("engine")
-        return Passport(Recipe.from_json(body), str(engine["digest"]), int(engine["bytes"]))
+        if type(engine["digest"]) is not str or type(engine["bytes"]) is not int:
+            raise TypeError("engine")
+        return Passport(Recipe.from_json(body), engine["digest"], engine["bytes"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{beside}: the passport has missing or unknown fields; {again}") from error
 

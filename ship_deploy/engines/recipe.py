@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
 from ship_deploy.artifact import VERSION, Artifact
@@ -14,6 +14,7 @@ from ship_deploy.engines.flavour import Flavour
 from ship_deploy.engines.profile import Profile
 from ship_deploy.errors import UserError
 
+LARGEST = 2**31 - 1  # of a number of pixels, frames or MiB
 PORTABLE_FROM = (8, 0)  # Ampere; TensorRT-RTX builds for Turing only where it is named
 
 
@@ -52,13 +53,22 @@ class Recipe:
         Raises:
             KeyError, TypeError, ValueError: these are not the fields of a recipe.
         """
-        sizes: dict[str, Any] = {n: tuple(map(int, s)) for n, s in fields["profile"].items()}
+        sizes: dict[str, Any] = {n: tuple(s) for n, s in fields["profile"].items()}
+        gpu = None if fields["gpu"] is None else Gpu(**fields["gpu"])
+        capabilities = tuple(fields["compute_capabilities"])
+        nested: dict[str, Any] = {"profile": Profile(**sizes), "gpu": gpu}
+        recipe = cls(**{**fields, **nested, "compute_capabilities": capabilities})
+        texts = [recipe.model, recipe.model_digest, recipe.flavour, recipe.version]
+        texts += [recipe.package_version, *capabilities, *(astuple(gpu) if gpu else ())]
+        if not all(isinstance(text, str) for text in texts) or type(recipe.metadata) is not dict:
+            raise TypeError("a text")
         if any(len(shape) != 3 for shape in sizes.values()):
             raise ValueError("profile")
-        gpu = None if fields["gpu"] is None else Gpu(**fields["gpu"])
-        capabilities = tuple(map(str, fields["compute_capabilities"]))
-        nested: dict[str, Any] = {"profile": Profile(**sizes), "gpu": gpu}
-        return cls(**{**fields, **nested, "compute_capabilities": capabilities})
+        workspace = () if recipe.workspace is None else (recipe.workspace,)
+        for number in (side for numbers in (*sizes.values(), workspace) for side in numbers):
+            if type(number) is not int or not 1 <= number <= LARGEST:
+                raise ValueError("a number")
+        return recipe
 
     @property
     def as_json(self) -> dict[str, Any]:

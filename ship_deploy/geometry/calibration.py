@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
-from ship_deploy.frames import SMALLEST
+from ship_deploy.frames import SMALLEST, most_pixels
 from ship_deploy.geometry.homography import Matrix, keeps_orientation
 
 FORMAT = "ship-deploy calibration 1"
+LARGEST = 1e12  # of a number; what is computed with them stays finite
 Size = tuple[int, int]  # height, width
 
 
@@ -123,6 +124,7 @@ def read_calibration(path: Path) -> Calibration:
 
 def _checked(fields: dict[str, Any]) -> Calibration:
     """Every key, of the right type and in its range; ValueError otherwise."""
+    most = most_pixels()
 
     def take(key: str, sound: Callable[[Any], bool], what: str) -> Any:
         if key not in fields or not sound(fields[key]):
@@ -130,7 +132,7 @@ def _checked(fields: dict[str, Any]) -> Calibration:
         return fields[key]
 
     def number(value: Any) -> bool:
-        return type(value) in (int, float) and bool(np.isfinite(value))
+        return type(value) in (int, float) and abs(value) < LARGEST
 
     def row(value: Any) -> bool:
         return isinstance(value, list) and len(value) == 3 and all(map(number, value))
@@ -140,6 +142,7 @@ def _checked(fields: dict[str, Any]) -> Calibration:
             isinstance(value, list)
             and len(value) == 2
             and all(type(side) is int and SMALLEST <= side < 1 << 15 for side in value)
+            and value[0] * value[1] <= most
         )
 
     rows = take(
@@ -148,7 +151,7 @@ def _checked(fields: dict[str, Any]) -> Calibration:
         "three rows of three numbers",
     )
     sizes = {
-        key: tuple(take(key, size, f"[height, width] from {SMALLEST} up"))
+        key: tuple(take(key, size, f"[height, width] from {SMALLEST} up, {most:,} pixels at most"))
         for key in ("infrared_size", "visible_size")
     }
     if not keeps_orientation(np.array(rows, np.float64), sizes["infrared_size"]):

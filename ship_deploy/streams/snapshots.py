@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ship_deploy.images import picture_problem
 from ship_deploy.names import SUFFIXES
 
 LARGEST = 1 << 26  # bytes of one picture
@@ -64,7 +65,7 @@ class Snapshots:
         self._due = time.monotonic() + FASTEST
         with self._opener.open(self._address, timeout=self._timeout) as answer:
             content = answer.read(LARGEST)
-        if not content:
+        if picture_problem(content):
             return None
         flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
         return cv2.imdecode(np.frombuffer(content, np.uint8), flags)

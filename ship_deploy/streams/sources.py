@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.frames import SMALLEST
+from ship_deploy.frames import SMALLEST, most_pixels
 from ship_deploy.images import list_images, read_infrared, read_visible
 from ship_deploy.names import SUFFIXES
 from ship_deploy.results import Clock
@@ -246,6 +246,13 @@ class _Video:
         self._capture, self._begun = capture, False
         if not capture.isOpened():
             raise OSError("cannot be opened")
+        sides = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        if sides[0] * sides[1] > most_pixels():
+            capture.release()
+            raise UserError(
+                f"a video of {sides[0]:.0f}x{sides[1]:.0f}, and frames of at most "
+                f"{most_pixels():,} pixels are decoded; --max-pixels changes that"
+            )
         properties = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
         codes = [int(capture.get(code)) & 0xFFFFFFFF for code in properties]
         if any(code in GREY_16 for code in codes):

@@ -14,6 +14,7 @@ NEIGHBOURS = 8  # that a pixel's median is taken of
 REACH = 3  # pixels that they may be away, in each direction
 OUTLIER = 8.0  # times as far from the median around it as other pixels around it are
 FEWEST_FRAMES = 5
+MOST_KNOWN = 100_000  # in a map; of a 1280x1024 sensor 65,000 would be the share below
 MOST = 0.05  # share of dead pixels that is still believable
 
 
@@ -60,9 +61,16 @@ class DeadPixels:
 
 
 def read_dead_pixels(path: Path) -> DeadPixels:
-    """From an image in the size of the infrared frames: what is not black is dead."""
+    """From an image in the size of the infrared frames: what is not black is dead.
+
+    Raises:
+        UserError: the image cannot be read, or so much of it is not black that it is no such map.
+    """
     try:
-        return DeadPixels(read_infrared(path) != 0)
+        mask = read_infrared(path) != 0
+        if (dead := np.count_nonzero(mask)) > MOST_KNOWN:
+            raise UserError(f"{dead:,} pixels are not black, expected {MOST_KNOWN:,} at most")
+        return DeadPixels(mask)
     except UserError as error:
         raise UserError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
 

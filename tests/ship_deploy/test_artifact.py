@@ -118,3 +118,73 @@ def test_arbitrary_bytes_are_refused_in_one_line(tmp_path_factory, content):
         read_artifact(path)
 
     assert "\n" not in str(error.value)
+
+
+def with_loop() -> onnx.ModelProto:
+    """A model that never comes to an end."""
+    make = onnx.helper.make_node
+    always = onnx.helper.make_tensor("always", onnx.TensorProto.BOOL, [], [True])
+    flag = onnx.helper.make_tensor_value_info("go", onnx.TensorProto.BOOL, [])
+    count = onnx.helper.make_tensor_value_info("i", onnx.TensorProto.INT64, [])
+    out = onnx.helper.make_tensor_value_info("again", onnx.TensorProto.BOOL, [])
+    body = onnx.helper.make_graph([make("Identity", ["go"], ["again"])], "b", [count, flag], [out])
+    model = foreign_model()
+    model.graph.node.append(make("Loop", ["", "always"], [], body=body))
+    model.graph.initializer.append(always)
+    return model
+
+
+def with_external_data() -> onnx.ModelProto:
+    model = foreign_model()
+    tensor = model.graph.initializer.add(name="w", dims=[4], data_type=onnx.TensorProto.FLOAT)
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="secrets.bin")
+    return model
+
+
+def with_external_constant() -> onnx.ModelProto:
+    model, outside = foreign_model(), with_external_data().graph.initializer[0]
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["w"], value=outside))
+    return model
+
+
+def with_function() -> onnx.ModelProto:
+    model = foreign_model()
+    model.functions.add(name="f", domain="own")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (with_loop, "loops or branches"),
+        (with_external_data, "weights in other files"),
+        (with_external_constant, "weights in other files"),
+        (with_function, "functions of its own"),
+    ],
+)
+def test_what_no_export_has_is_refused_though_the_seal_is_right(make, what, tmp_path):
+    model = make()
+    model.producer_name = PRODUCER
+    (tmp_path / "model.onnx").write_bytes(seal(model.SerializeToString()))
+    with pytest.raises(UserError, match=f"the model has {what}, which no export has"):
+        read_artifact(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("value", ["{", "[" * 100_000, '{"a": ' + "9" * 5000 + "}"])
+def test_metadata_that_are_no_json(value, tmp_path):
+    model = foreign_model()
+    model.producer_name = PRODUCER
+    onnx.helper.set_model_props(model, {"config": value})
+    (tmp_path / "model.onnx").write_bytes(seal(model.SerializeToString()))
+    with pytest.raises(UserError, match="metadata are damaged"):
+        read_artifact(tmp_path / "model.onnx")
+
+
+def test_a_seal_of_another_length(tmp_path):
+    model = foreign_model()
+    model.producer_name = PRODUCER
+    onnx.helper.set_model_props(model, {"ship_deploy_sha256": "0" * 300})
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="its digest differs"):
+        read_artifact(tmp_path / "model.onnx")

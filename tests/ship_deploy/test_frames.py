@@ -155,3 +155,8 @@ def test_half_precision_is_stretched_like_single():
             expected = stretch(single, percentiles)
             np.testing.assert_array_equal(stretch(infrared, percentiles), expected)
         np.testing.assert_array_equal(scale(infrared, 7.3, 41.9), scale(single, 7.3, 41.9))
+
+
+def test_scaling_rounds_to_the_nearest_level():
+    counts = np.array([[7000, 7001, 7002, 7003, 7004]], np.uint16)
+    assert scale(counts, 7000.0, 7004.0).tolist() == [[0, 64, 128, 191, 255]]

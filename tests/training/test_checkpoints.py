@@ -5,7 +5,13 @@ import torch
 from safetensors.torch import save_file
 
 from ship_deploy import UserError
-from training.checkpoints import load_network, mix, save_network, training_configs
+from training.checkpoints import (
+    load_network,
+    mix,
+    read_metadata,
+    save_network,
+    training_configs,
+)
 from training.networks import SHIP
 
 
@@ -165,3 +171,33 @@ def test_what_cannot_be_mixed_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"share is 1\.5, expected 0 to 1"):
         mix(a, a, 1.5, c)
     assert not c.exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('{"orders": 1000000}', "no SHIP has settings like"),
+        ('{"channels": 100000}', "no SHIP has settings like"),
+        ('{"channels": 1000}', "lacks tensor|unexpected|expected|unknown"),  # no memory is taken
+        ('{"channels": -1}', "takes no"),
+        ('{"colours": 3}', "takes no"),
+        ("[1]", "takes no"),
+        ("{", "names no network that is known"),
+        ("[" * 100_000, "names no network that is known"),
+    ],
+)
+def test_settings_that_no_network_has(tmp_path, config, said):
+    about = {"network": "SHIP", "config": config}
+    save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", about)
+    with pytest.raises(UserError, match=rf"a\.safetensors: .*({said})"):
+        load_network(tmp_path / "a.safetensors")
+
+
+def test_configs_of_a_training_that_are_damaged(tmp_path):
+    about = {"training_config": "{", "network": "SHIP", "config": "{}"}
+    save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", about)
+    with pytest.raises(UserError, match="configs of its training are damaged"):
+        training_configs(tmp_path / "a.safetensors")
+    (tmp_path / "a.safetensors").write_bytes(b"{")
+    with pytest.raises(UserError, match="not a readable"):
+        read_metadata(tmp_path / "a.safetensors")

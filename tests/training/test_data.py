@@ -218,3 +218,16 @@ def test_a_damaged_cache_is_decoded_again(folder, tmp_path):
     [found], [fresh] = read_folders("", [folder], 16, cached), read(folder)
     for pair, expected in zip(found, fresh, strict=True):
         np.testing.assert_array_equal(pair.frames, expected.frames)
+
+
+@pytest.mark.parametrize(
+    "frames", [np.zeros((3, 8, 8), np.uint8), np.zeros((4, 8, 8)), np.zeros((4, 0, 8), np.uint8)]
+)
+def test_an_entry_of_the_cache_that_holds_something_else(tmp_path, frames):
+    np.save(tmp_path / "a.npy", frames)
+    assert cache.load(tmp_path / "a.npy") is None
+
+
+def test_an_entry_of_the_cache_that_is_an_archive(tmp_path):
+    np.savez(tmp_path / "a.npz", np.zeros((4, 8, 8), np.uint8))
+    assert cache.load(tmp_path / "a.npz") is None

@@ -29,7 +29,8 @@ class Notes:
         print(self.printed)
 
     def SessionOptions(self):  # noqa: N802
-        return SimpleNamespace(add_session_config_entry=lambda *_: None)
+        self.entries = {}
+        return SimpleNamespace(add_session_config_entry=self.entries.__setitem__)
 
     def InferenceSession(self, content, options, providers):  # noqa: N802
         self.calls.append("session")
@@ -75,6 +76,7 @@ def test_the_cpu_asks_for_nothing_of_cuda(model, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", notes)
     Fuser(model, device="cpu")
     assert notes.calls == ["session"] and notes.providers == ["CPUExecutionProvider"]
+    assert notes.entries == {"session.intra_op.allow_spinning": "0"}  # a robot has other work
 
 
 def test_an_old_onnxruntime_has_nothing_to_preload():

@@ -259,3 +259,12 @@ def test_nested_folders_keep_their_shape(tmp_path, model):
         write_png(tmp_path / name / "night" / "1.png", render(0, 48, 64)[side])
     fuse_files(tmp_path / "v", tmp_path / "i", tmp_path / "out", model=model, device="cpu")
     assert (tmp_path / "out" / "night" / "1.png").exists()
+
+
+def test_the_limit_on_pixels(pair, model, tmp_path):
+    few = ("--max-pixels", "1000")
+    check_refused(
+        ship_deploy("fuse", *pair, "-o", tmp_path / "a.png", "--model", model, *few),
+        "at most 1,000 are decoded",
+    )
+    assert not (tmp_path / "a.png").exists()

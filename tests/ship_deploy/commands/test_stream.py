@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from ship_deploy.commands import stream as command
+from ship_deploy.commands.stream import parse_duration
 from ship_deploy.errors import UserError
 from ship_deploy.frames import stretch
 from ship_deploy.geometry.calibration import Calibration, write_calibration
@@ -240,3 +241,16 @@ def test_a_mistake_is_one_line_on_the_command_line():
     assert result.stderr.strip() == (
         "error: nothing.mp4: no such file or folder; a camera is an index such as 0, or an address"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1s", 1), ("90s", 90), ("1.5min", 90), ("2h", 7200)]
+)
+def test_durations(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0.9s", "0s", "10", "10 min", "-1s", "1d", ""])
+def test_what_is_no_duration(text):
+    with pytest.raises(UserError, match="expected a duration such as"):
+        parse_duration(text)

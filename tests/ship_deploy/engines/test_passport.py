@@ -211,6 +211,29 @@ def test_a_crash_between_the_two_files_leaves_nothing_usable(engine, monkeypatch
     check_refused(engine, "the engine's digest is ", ", the passport says ")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("model", 3),
+        ("metadata", []),
+        ("flavour", None),
+        ("compute_capabilities", [8.6]),
+        ("gpu", {"name": "A board", "compute_capability": 8, "driver": "13.0"}),
+        ("profile", {"min": [1, 16, 16], "opt": [1, 16, 16], "max": [1, 16, 2**70]}),
+        ("profile", {"min": [1, 16], "opt": [1, 16, 16], "max": [1, 16, 16]}),
+        ("profile", {"min": [1, 16, True], "opt": [1, 16, 16], "max": [1, 16, 16]}),
+        ("workspace", -1),
+        ("engine", {"digest": "0", "bytes": "400"}),
+        ("engine", {"digest": 0, "bytes": 400}),
+    ],
+)
+def test_values_of_other_kinds_though_the_digest_is_right(engine, key, value):
+    body = json.loads(passport_path(engine).read_bytes())
+    del body["digest"]
+    passport_path(engine).write_bytes(passport._render({**body, key: value}))
+    check_refused(engine, "the passport has missing or unknown fields")
+
+
 def test_a_refusal_says_which_field_and_how_to_build_again(engine, machine):
     engine.write_bytes(ENGINE[:-1])
     check_refused(

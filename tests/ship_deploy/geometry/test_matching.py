@@ -6,7 +6,7 @@ import pytest
 
 from ship_deploy import UserError
 from ship_deploy.geometry.homography import estimate, project
-from ship_deploy.geometry.matching import match
+from ship_deploy.geometry.matching import _scaled, match
 from training.scenes import render
 
 from .conftest import INFRARED, VISIBLE, look
@@ -60,3 +60,16 @@ def test_the_same_frames_give_the_same_points(street):
     first, second = (match([grey(street[0])], [street[1]]) for _ in range(2))
     assert np.array_equal(first.visible, second.visible)
     assert np.array_equal(first.infrared, second.infrared)
+
+
+@pytest.mark.parametrize("factor", [0.25, 0.5])
+def test_a_scaled_view_keeps_its_corner(factor):
+    """A pixel of a ramp says where its centre lay."""
+    ramp = np.tile(np.arange(0, 240, dtype=np.uint8), (64, 1))
+    small, scaling = _scaled(ramp * 1, factor)
+    across = np.arange(small.shape[1])
+    step = 1 / factor
+    lay = across * step + (step - 1) / 2
+    assert np.abs(small[3] - lay).max() <= 0.5  # rounded to grey levels
+    there = project(scaling, np.stack([lay, np.full(len(lay), 10.0)], axis=1))
+    assert np.allclose(there[:, 0], across)

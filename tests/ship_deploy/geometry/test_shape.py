@@ -42,3 +42,17 @@ def test_frames_of_the_same_proportions_are_scaled(shape):
 def test_frames_of_other_proportions_are_refused(shape):
     with pytest.raises(UserError, match="of the same proportions"):
         fit(np.zeros(shape, np.uint8), (480, 640))
+
+
+@pytest.mark.parametrize(
+    ("shape", "two"),
+    [((384, 256), True), ((500, 256), True), ((512, 640), False), ((900, 256), False)],
+)
+def test_what_may_hold_two_pictures_is_told_so(shape, two):
+    with pytest.raises(UserError) as refused:
+        fit(np.zeros(shape, np.uint8), (480, 640))
+    assert ("may hold two pictures" in str(refused.value)) == two
+
+
+def test_pictures_in_colour_are_cut_too():
+    assert Crop("top")(np.zeros((40, 30, 3), np.uint8)).shape == (20, 30, 3)

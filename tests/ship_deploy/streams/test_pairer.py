@@ -144,6 +144,32 @@ def test_without_its_partner_a_frame_waits_one_period_then_goes():
     assert record.fates("visible")[10] == "no partner"
 
 
+@pytest.mark.parametrize("delay", [0.1, 0.2, 0.3])
+def test_a_slow_infrared_camera_of_a_slow_transport_is_waited_for(delay):
+    visible, infrared = camera(1 / 30, 600), camera(1 / 9, 180, start=0.05)
+    fates = Counter(play(Record(), visible, infrared, delay).fates("visible").values())
+    assert fates[""] >= 590
+
+
+def test_an_infrared_frame_from_just_before_the_last_picture_serves_the_next_one():
+    record = play(Record(), camera(1 / 30, 60), camera(1 / 9, 18))
+    record.pairer.lose("infrared")
+    record.push("visible", 60, 2.0)
+    assert record.take(2.0) == [(60, None, "infrared down")]
+    record.push("infrared", 18, 1.99, 2.01)
+    record.push("visible", 61, 2 + 1 / 30)
+    assert record.take(2 + 1 / 30) == [(61, 18, "")]
+
+
+def test_a_live_side_holds_eight_frames_and_no_more():
+    record = Record()
+    for index in range(8):
+        record.push("visible", index, index / 30)
+    assert not record.settled
+    record.push("visible", 8, 8 / 30)
+    assert record.fates("visible") == {0: "no partner"}
+
+
 def test_repeated_and_older_times_are_named():
     record = Record()
     for index, time in enumerate((0.0, 0.1, 0.1, 0.05, 0.2)):

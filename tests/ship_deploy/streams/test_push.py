@@ -3,6 +3,7 @@
 import logging
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,6 +139,69 @@ def test_a_server_that_hangs_is_left(monkeypatch, caplog):
         output.write(result(0, 480, 640))
         wait_for(lambda: caplog.text.count("accepted no picture for 0.3 s") > 1)
         output.close()
+
+
+class Clock:
+    """Stands in for the module `time`; it goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@needs_ffmpeg
+def test_attempts_grow_rarer_and_are_frequent_again_after_a_connection(monkeypatch, caplog):
+    clock, lasting = Clock(), iter([0.0, 0.0, 0.0, 10.0, 0.0, 0.0])
+
+    def fail(*_):
+        clock.now += next(lasting, 0.0)
+        raise OSError("gone")
+
+    monkeypatch.setattr("ship_deploy.streams.push.time", clock)
+    monkeypatch.setattr("ship_deploy.streams.push.Encoder", fail)
+    caplog.set_level(logging.DEBUG)
+    output = PushOutput("http://127.0.0.1:9/x", 100, back_off=(0.001, 0.004))
+    output.write(result(0))
+    wait_for(lambda: len(caplog.records) >= 6)
+    output.close()
+    pauses = [record.args[2] for record in caplog.records][:6]
+    assert pauses == [0.001, 0.002, 0.004, 0.001, 0.002, 0.004]
+
+
+@needs_ffmpeg
+def test_after_a_standstill_a_second_of_pictures_is_made_up_for(monkeypatch):
+    clock, sent = Clock(), []
+
+    class Slow:
+        """Takes 100 seconds for its third picture."""
+
+        def __init__(self, *_):
+            pass
+
+        def send(self, *_):
+            sent.append(clock.now)
+            clock.now += 100.0 if len(sent) == 3 else 0.0
+
+        def close(self, _):
+            pass
+
+    class Waits(threading.Event):
+        def wait(self, timeout=None):
+            if timeout:  # all is made up for; time goes on
+                clock.now += timeout
+                return super().wait(0.0001)
+            return super().wait(0)
+
+    monkeypatch.setattr("ship_deploy.streams.push.time", clock)
+    monkeypatch.setattr("ship_deploy.streams.push.Encoder", Slow)
+    output = PushOutput("http://127.0.0.1:9/x", 10)
+    output._closed = Waits()
+    output.write(result(0))
+    wait_for(lambda: any(moment > 100.5 for moment in list(sent)))
+    output.close()
+    assert 10 <= sent.count(sent[3]) <= 12  # one second at 10 pictures a second
 
 
 def test_what_is_no_address_is_refused(monkeypatch):

@@ -124,6 +124,31 @@ def test_attempts_grow_rarer_up_to_a_bound(caplog):
     assert caplog.records[0].message.startswith("dead: cannot be opened; trying again in")
 
 
+def test_attempts_are_frequent_again_after_a_frame(caplog):
+    """The fourth connection gives a frame."""
+
+    class Once:
+        live, name, clock = True, "once", "own"
+        opened = 0
+
+        def open(self):
+            self.opened += 1
+            if self.opened != 4:
+                raise OSError("cannot be opened")
+            return File((IMAGE, 0.0))
+
+    sink = Sink()
+    reader = Reader(Once(), sink, back_off=(0.001, 0.064))
+    with caplog.at_level(logging.WARNING):
+        reader.start()
+        for _ in range(6):
+            sink.next("lost")
+        reader.stop()
+        reader.join(20)
+    pauses = [record.args[2] for record in caplog.records][:6]
+    assert pauses == [0.001, 0.002, 0.004, 0.001, 0.002, 0.004]
+
+
 def test_a_camera_that_can_never_be_used_ends_with_a_line():
     class Wrong:
         live, name = True, "wrong"

@@ -90,7 +90,10 @@ def test_a_wrong_password_is_told(camera):
     assert "wrong" not in source.name
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>"])
+BOMB = b"P6\n60000 60000\n255\n" + bytes(100)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", BOMB])
 def test_what_is_no_picture_is_unreadable(camera, content):
     assert Camera(camera(content=content)).open().read() == (None, None)
 

@@ -163,6 +163,13 @@ def test_what_cannot_be_opened_is_an_error(tmp_path):
             source.open()
 
 
+def test_a_video_of_very_large_frames_is_refused_before_one_is_decoded():
+    sizes = {cv2.CAP_PROP_FRAME_WIDTH: 20_000.0, cv2.CAP_PROP_FRAME_HEIGHT: 20_000.0}
+    capture = SimpleNamespace(isOpened=lambda: True, get=sizes.get, release=lambda: None)
+    with pytest.raises(UserError, match=r"a video of 20000x20000, .*--max-pixels"):
+        _Video(capture)
+
+
 def test_only_images_are_readable():
     for shape in ((16, 16), (16, 16, 3)):
         for dtype in (np.uint8, np.uint16):

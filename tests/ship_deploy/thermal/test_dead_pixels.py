@@ -91,5 +91,8 @@ def test_a_map_from_a_file(tmp_path, mask):
     write_png(tmp_path / "dead.png", np.full(SIZE, 255, np.uint8))
     with pytest.raises(UserError, match=r"dead\.png: too many dead pixels"):
         read_dead_pixels(tmp_path / "dead.png")
+    write_png(tmp_path / "dead.png", np.full((400, 400), 255, np.uint8))
+    with pytest.raises(UserError, match=r"dead\.png: 160,000 pixels are not black"):
+        read_dead_pixels(tmp_path / "dead.png")
     with pytest.raises(UserError, match=r"none\.png: cannot read"):
         read_dead_pixels(tmp_path / "none.png")
