@@ -1,0 +1,49 @@
+"""Phase mixing: the amplitudes of one spectrum with the phases of two others."""
+
+import torch
+from torch import Tensor, nn
+
+
+class PhaseMix(nn.Module):
+    """Amplitudes of one map, phases of two more, channel by channel, over the whole frame.
+
+    |irfft2(|A| (u(V) + u(R)))|, with u(z) = z / |z|. FP32 at least: spectra span ten orders of
+    magnitude.
+
+    A phase says nothing where there is nothing: rounding decides it, and it counts in full. So
+    u = 1 where |z| is at most `floor` times the root of the mean of |z|^2 over the spectrum, the
+    sign of the mean excepted.
+
+    Args:
+        floor: see above; 0 for u = 1 at 0 alone.
+    """
+
+    def __init__(self, floor: float) -> None:
+        super().__init__()
+        self.floor = floor
+
+    def forward(self, amplitude: Tensor, phase1: Tensor, phase2: Tensor) -> Tensor:
+        dtype = torch.promote_types(amplitude.dtype, torch.float32)
+        with torch.autocast(amplitude.device.type, enabled=False):
+            a, v, r = (x.to(dtype) for x in (amplitude, phase1, phase2))
+            mixed = spectrum(a).abs() * (self._phase(v) + self._phase(r))
+            return torch.fft.irfft2(mixed, s=a.shape[-2:]).abs()
+
+    def _phase(self, x: Tensor) -> Tensor:
+        """u of the spectrum of x."""
+        z = spectrum(x)
+        # Parseval: the mean of |z|^2 over the whole spectrum is the sum of x^2.
+        floor = self.floor * torch.linalg.vector_norm(x.detach(), dim=(2, 3), keepdim=True)
+        z = torch.where(z.abs() <= floor, 1, z)
+        return z / z.abs()
+
+
+def spectrum(x: Tensor) -> Tensor:
+    """Half the spectrum, (N, C, H, W) to (N, C, H, W // 2 + 1).
+
+    The mean is transformed apart, as H W times it would leave its rounding errors everywhere.
+    """
+    mean = x.mean((2, 3), keepdim=True)
+    z = torch.fft.rfft2(x - mean)
+    z[..., :1, :1] += mean * (x.shape[2] * x.shape[3])
+    return z
