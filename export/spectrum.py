@@ -20,7 +20,8 @@ from typing import Any
 import onnx
 import onnxscript
 
-from training.layers.spectrum import OPERATOR
+from training.layers.phase import OPERATOR as phase_mix
+from training.layers.spectrum import OPERATOR as circular_convolution
 
 op: Any = onnxscript.opset20  # its annotations know tensors of one type only
 LARGEST_FACTOR = 64  # candidates for n1: enough for 4096 rows or columns, beyond that n2 grows
@@ -52,6 +53,10 @@ def _axes(x: Any, *axes: int) -> Any:
     return op.Unsqueeze(x, _ints(*axes))
 
 
+def _reshape(x: Any, batch: Any, shape: Sequence[Any]) -> Any:
+    return op.Reshape(x, op.Concat(batch, *shape, axis=0))
+
+
 def _cosines(exponent: Any, period: Any, quarter_turns: Any, shape: Sequence[Any]) -> Any:
     """Cosine of 2 pi (exponent / period + quarter_turns), reduced in integers, as `shape`."""
     turns = op.Div(op.Cast(op.Mod(exponent, period), to=1), op.Cast(period, to=1))
@@ -59,78 +64,145 @@ def _cosines(exponent: Any, period: Any, quarter_turns: Any, shape: Sequence[Any
     return op.Reshape(op.Cos(angle), op.Concat(*shape, axis=0))
 
 
+class _Transform:
+    """Both ways for frames of one size: matrices, and the shapes between them.
+
+    A spectrum is (N, C, j1, k, c, j2).
+
+    Args:
+        x: a tensor (N, C, H, W) of that size.
+    """
+
+    def __init__(self, x: Any) -> None:
+        two, rest = _ints(2), _ints(-1)
+        height, width = op.Shape(x, start=2, end=3), op.Shape(x, start=3, end=4)
+        h1, h2 = _factors(height)
+        w1, w2 = _factors(width)
+        k1 = op.Add(op.Div(h1, two), _ints(1))
+        rows = op.Mul(k1, h2)
+        k1_range, h2_range = _range(k1), _range(h2)
+        w1_range, w2_range = _range(w1), _range(w2)
+        quarter = op.Constant(
+            value=onnx.helper.make_tensor("quarter", onnx.TensorProto.FLOAT, [2], [0.0, 0.25])
+        )
+
+        # (k1 c, h1), for real input
+        self._column1 = column1 = _cosines(
+            op.Mul(_axes(k1_range, 1, 2), _range(h1)), h1, _axes(quarter, 1), [rest, h1]
+        )
+        # k1: (k2 c, c' h2)
+        k = op.Add(_axes(k1_range, 1), op.Mul(h2_range, h1))
+        block = op.Sub(_axes(quarter, 1, 2), _axes(quarter, 1))
+        h2_complex = op.Mul(h2, two)
+        self._column2 = _cosines(
+            op.Mul(_axes(k, 2, 3, 4), h2_range), height, block, [k1, h2_complex, h2_complex]
+        )
+        # (j1 c, c' w1)
+        w1_complex = op.Mul(w1, two)
+        self._row1 = _cosines(
+            op.Mul(_axes(w1_range, 1, 2, 3), w1_range), w1, block, [w1_complex, w1_complex]
+        )
+        # j1: (c' w2, c j2), as it is multiplied from the right
+        j = op.Add(_axes(w1_range, 1), op.Mul(w2_range, w1))
+        block = op.Sub(_axes(quarter, 1), _axes(quarter, 1, 2, 3))
+        w2_complex = op.Mul(w2, two)
+        self._row2 = _cosines(
+            op.Mul(_axes(j, 1, 2, 3), _axes(w2_range, 1, 2)),
+            width,
+            block,
+            [w1, w2_complex, w2_complex],
+        )
+
+        self._as_column1 = [h1, op.Mul(h2, width)]
+        self._as_column2 = [k1, h2_complex, width]
+        self._as_row1 = [rows, w1_complex, w2]
+        self._as_row2 = [rows, w1, w2_complex]
+        self._as_spectrum = [w1, rows, two, w2]
+        self._as_product = [w1, rows, w2_complex]
+        self._as_inverse1 = [op.Mul(k1, two), op.Mul(h2, width)]
+        self._frame = [height, width]
+
+        # The frequencies left out are the conjugates of those with 0 < k1 < H1 / 2, which
+        # therefore count twice; the 1 / (H W) of the inverse stands here too.
+        self.pixels = op.Cast(op.Mul(height, width), to=1)
+        alone = op.Equal(op.Mod(op.Mul(k1_range, two), h1), _ints(0))
+        weight = op.Div(op.Cast(op.Where(alone, _ints(1), two), to=1), self.pixels)
+        inverse1 = op.Mul(op.Reshape(column1, op.Concat(k1, two, h1, axis=0)), _axes(weight, 1, 2))
+        inverse1 = op.Reshape(inverse1, op.Concat(rest, h1, axis=0))
+        self._inverse1 = op.Transpose(inverse1, perm=[1, 0])
+
+    def forward(self, real: Any) -> Any:
+        """(N, C, H, W) to its spectrum."""
+        batch = op.Shape(real, start=0, end=2)
+        z = op.MatMul(self._column1, _reshape(real, batch, self._as_column1))
+        z = op.MatMul(self._column2, _reshape(z, batch, self._as_column2))
+        z = op.MatMul(self._row1, _reshape(z, batch, self._as_row1))
+        z = op.Transpose(_reshape(z, batch, self._as_row2), perm=[0, 1, 3, 2, 4])
+        return _reshape(op.MatMul(z, self._row2), batch, self._as_spectrum)
+
+    def inverse(self, z: Any) -> Any:
+        """A spectrum to (N, C, H, W), back the same way."""
+        batch = op.Shape(z, start=0, end=2)
+        z = _reshape(z, batch, self._as_product)
+        z = op.MatMul(z, op.Transpose(self._row2, perm=[0, 2, 1]))
+        z = _reshape(op.Transpose(z, perm=[0, 1, 3, 2, 4]), batch, self._as_row1)
+        z = op.MatMul(op.Transpose(self._row1, perm=[1, 0]), z)
+        z = _reshape(z, batch, self._as_column2)
+        z = op.MatMul(op.Transpose(self._column2, perm=[0, 2, 1]), z)
+        z = _reshape(z, batch, self._as_inverse1)
+        return _reshape(op.MatMul(self._inverse1, z), batch, self._frame)
+
+
 def circular_convolution_onnx(x: Any, y: Any) -> Any:
-    """The same in ONNX operators, H and W taken from x; called by the exporter."""
-    two, rest = _ints(2), _ints(-1)
-    batch = op.Shape(x, start=0, end=2)
-    height, width = op.Shape(x, start=2, end=3), op.Shape(x, start=3, end=4)
-    h1, h2 = _factors(height)
-    w1, w2 = _factors(width)
-    k1 = op.Add(op.Div(h1, two), _ints(1))
-    rows = op.Mul(k1, h2)
-    k1_range, h2_range = _range(k1), _range(h2)
-    w1_range, w2_range = _range(w1), _range(w2)
-    quarter = op.Constant(
-        value=onnx.helper.make_tensor("quarter", onnx.TensorProto.FLOAT, [2], [0.0, 0.25])
-    )
-
-    # (k1 c, h1), for real input
-    column1 = _cosines(op.Mul(_axes(k1_range, 1, 2), _range(h1)), h1, _axes(quarter, 1), [rest, h1])
-    # k1: (k2 c, c' h2)
-    k = op.Add(_axes(k1_range, 1), op.Mul(h2_range, h1))
-    block = op.Sub(_axes(quarter, 1, 2), _axes(quarter, 1))
-    h2_complex = op.Mul(h2, two)
-    column2 = _cosines(
-        op.Mul(_axes(k, 2, 3, 4), h2_range), height, block, [k1, h2_complex, h2_complex]
-    )
-    # (j1 c, c' w1)
-    w1_complex = op.Mul(w1, two)
-    row1 = _cosines(op.Mul(_axes(w1_range, 1, 2, 3), w1_range), w1, block, [w1_complex, w1_complex])
-    # j1: (c' w2, c j2), as it is multiplied from the right
-    j = op.Add(_axes(w1_range, 1), op.Mul(w2_range, w1))
-    block = op.Sub(_axes(quarter, 1), _axes(quarter, 1, 2, 3))
-    w2_complex = op.Mul(w2, two)
-    row2 = _cosines(
-        op.Mul(_axes(j, 1, 2, 3), _axes(w2_range, 1, 2)), width, block, [w1, w2_complex, w2_complex]
-    )
-
-    as_column1 = op.Concat(batch, h1, op.Mul(h2, width), axis=0)
-    as_column2 = op.Concat(batch, k1, h2_complex, width, axis=0)
-    as_row1 = op.Concat(batch, rows, w1_complex, w2, axis=0)
-    as_row2 = op.Concat(batch, rows, w1, w2_complex, axis=0)
-    as_spectrum = op.Concat(batch, w1, rows, two, w2, axis=0)
-
-    def spectrum(real: Any) -> Any:  # (N, C, H, W) -> (N, C, j1, k, c, j2)
-        z = op.MatMul(column1, op.Reshape(real, as_column1))
-        z = op.MatMul(column2, op.Reshape(z, as_column2))
-        z = op.MatMul(row1, op.Reshape(z, as_row1))
-        z = op.Transpose(op.Reshape(z, as_row2), perm=[0, 1, 3, 2, 4])
-        return op.Reshape(op.MatMul(z, row2), as_spectrum)
-
-    x_re, x_im = op.Split(spectrum(x), num_outputs=2, axis=4)
-    y_re, y_im = op.Split(spectrum(y), num_outputs=2, axis=4)
+    """The same in ONNX operators; called by the exporter."""
+    transform = _Transform(x)
+    x_re, x_im = op.Split(transform.forward(x), num_outputs=2, axis=4)
+    y_re, y_im = op.Split(transform.forward(y), num_outputs=2, axis=4)
     z = op.Concat(
         op.Sub(op.Mul(x_re, y_re), op.Mul(x_im, y_im)),
         op.Add(op.Mul(x_re, y_im), op.Mul(x_im, y_re)),
         axis=4,
     )
+    return transform.inverse(z)
 
-    # Back the same way. The frequencies left out are the conjugates of those with 0 < k1 < H1 / 2,
-    # which therefore count twice; the 1 / (H W) of the inverse stands here too.
-    alone = op.Equal(op.Mod(op.Mul(k1_range, two), h1), _ints(0))
-    weight = op.Div(
-        op.Cast(op.Where(alone, _ints(1), two), to=1), op.Cast(op.Mul(height, width), to=1)
+
+def phase_mix_onnx(amplitude: Any, phase1: Any, phase2: Any, floor: float) -> Any:
+    """The same in ONNX operators, all three in one transform; called by the exporter.
+
+    Means go another way, so the spectrum's first entry is nothing, and the sign of a mean is its
+    phase.
+    """
+    transform = _Transform(amplitude)
+    x = op.Concat(amplitude, phase1, phase2, axis=1)
+    # In two steps: ONNX Runtime's sum of a whole frame is 5e-5 off where many pixels are equal.
+    mean = op.ReduceMean(op.ReduceMean(x, _ints(3)), _ints(2))
+    # Of squares, (N, 3C, 1, 1).
+    floors = op.Mul(op.ReduceSumSquare(x, _ints(2, 3)), op.Constant(value_float=floor**2))
+    z = transform.forward(op.Sub(x, mean))
+    squares = op.ReduceSumSquare(z, _ints(4))
+    one = op.Constant(
+        value=onnx.helper.make_tensor("one", onnx.TensorProto.FLOAT, [2, 1], [1.0, 0.0])
     )
-    inverse1 = op.Mul(op.Reshape(column1, op.Concat(k1, two, h1, axis=0)), _axes(weight, 1, 2))
-    inverse1 = op.Transpose(op.Reshape(inverse1, op.Concat(rest, h1, axis=0)), perm=[1, 0])
-    z = op.Reshape(z, op.Concat(batch, w1, rows, w2_complex, axis=0))
-    z = op.MatMul(z, op.Transpose(row2, perm=[0, 2, 1]))
-    z = op.Reshape(op.Transpose(z, perm=[0, 1, 3, 2, 4]), as_row1)
-    z = op.Reshape(op.MatMul(op.Transpose(row1, perm=[1, 0]), z), as_column2)
-    z = op.MatMul(op.Transpose(column2, perm=[0, 2, 1]), z)
-    z = op.Reshape(z, op.Concat(batch, op.Mul(k1, two), op.Mul(h2, width), axis=0))
-    return op.Reshape(op.MatMul(inverse1, z), op.Shape(x))
+    tiny = op.Constant(value_float=1e-30)  # never seen: it only keeps 0 / 0 away
+    phase = op.Where(
+        op.Greater(squares, _axes(floors, 4, 5)), op.Div(z, op.Sqrt(op.Max(squares, tiny))), one
+    )
+    first, *_ = op.Split(op.Sqrt(squares), num_outputs=3, axis=1)
+    _, *phases = op.Split(phase, num_outputs=3, axis=1)
+    mixed = transform.inverse(op.Mul(first, op.Add(*phases)))
+
+    total = op.Mul(mean, transform.pixels)
+    negative = op.And(
+        op.Less(total, op.Constant(value_float=0.0)), op.Greater(op.Mul(total, total), floors)
+    )
+    sign = op.Where(negative, op.Constant(value_float=-1.0), op.Constant(value_float=1.0))
+    first, *_ = op.Split(op.Abs(mean), num_outputs=3, axis=1)
+    _, *signs = op.Split(sign, num_outputs=3, axis=1)
+    return op.Abs(op.Add(mixed, op.Mul(first, op.Add(*signs))))
 
 
-TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {OPERATOR: circular_convolution_onnx}
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    circular_convolution: circular_convolution_onnx,
+    phase_mix: phase_mix_onnx,
+}
 """What the exporter writes for our operators."""

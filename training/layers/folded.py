@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from training.layers.blocks import ChannelNorm, EdgeBlock
 from training.layers.invertible import HalfInstanceNorm, InvertibleBlock
+from training.layers.phase import MatrixPhaseMix, PhaseMix
 from training.layers.spectrum import CircularConvolution, MatrixConvolution
 
 
@@ -109,5 +110,6 @@ FOLDS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
     ChannelNorm: FoldedNorm,
     InvertibleBlock: FoldedInvertibleBlock,
     CircularConvolution: lambda _: MatrixConvolution(),
+    PhaseMix: MatrixPhaseMix,
 }
 """What takes the place of each layer; see `training.architecture.Architecture.folds`."""

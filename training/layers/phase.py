@@ -47,3 +47,30 @@ def spectrum(x: Tensor) -> Tensor:
     z = torch.fft.rfft2(x - mean)
     z[..., :1, :1] += mean * (x.shape[2] * x.shape[3])
     return z
+
+
+class MatrixPhaseMix(nn.Module):
+    """The same as an operator that `export.spectrum` translates into small matrix products."""
+
+    passes = 50  # over features: five steps for each of three spectra, 30 for phases, five back
+
+    def __init__(self, mix: PhaseMix) -> None:
+        super().__init__()
+        self.floor = mix.floor
+
+    def forward(self, amplitude: Tensor, phase1: Tensor, phase2: Tensor) -> Tensor:
+        return phase_mix(amplitude, phase1, phase2, self.floor)
+
+
+@torch.library.custom_op("ship_deploy::phase_mix", mutates_args=())
+def phase_mix(amplitude: Tensor, phase1: Tensor, phase2: Tensor, floor: float) -> Tensor:
+    """As `PhaseMix`, (N, C, H, W)."""
+    return PhaseMix(floor)(amplitude, phase1, phase2)
+
+
+@phase_mix.register_fake
+def _(amplitude: Tensor, phase1: Tensor, phase2: Tensor, floor: float) -> Tensor:
+    return torch.empty_like(amplitude)
+
+
+OPERATOR = torch.ops.ship_deploy.phase_mix.default
