@@ -11,7 +11,11 @@ DEAD = {
     f"correction1.{source}.{part}"
     for source in ("vis", "inf")
     for part in (
-        *(f"{conv}.{kind}" for conv in ("process", "Res.0", "Res.2") for kind in ("weight", "bias")),
+        *(
+            f"{conv}.{kind}"
+            for conv in ("process", "Res.0", "Res.2")
+            for kind in ("weight", "bias")
+        ),
         *("CDC.HP_branch", "CDC.h_conv.conv.weight", "CDC.d_conv.conv.weight"),
     )
 }

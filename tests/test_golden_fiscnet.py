@@ -1,0 +1,124 @@
+"""FISCNet from its authors' weights: PyTorch and ONNX Runtime give their pictures.
+
+And pictures that no longer depend on rounding where a frame has no phase.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from export.models import export_models
+from ship_deploy import Fuser
+from ship_deploy.artifact import read_artifact
+from ship_deploy.backends.onnxruntime import OnnxRuntime
+from training.checkpoints import load_network
+from training.colour import fuse_frames
+from training.networks.fiscnet import FISCNet
+
+RAW_TOLERANCE = 1e-4  # of the unclamped luminance, against the same formulas in FP64
+STAGE_TOLERANCE = 1e-4  # of a stage's own range
+LEVELS, SHARE = 1, 1e-3  # of the 8-bit frame
+NAMES = [
+    "constant_64x64",
+    "noise_65x97",
+    "odd_47x61_with_intermediates",
+    "roadscene_a",
+    "roadscene_b",
+    "small_48x64_with_intermediates",
+    "vga_480x640",
+]
+STAGES = {  # theirs to ours, and which call of ours
+    "phase_mix": ("phases", 0),
+    "level1_fused_features": ("lift", 0),
+    "level1_vis_features": ("lift", 1),
+    "level1_ir_features": ("lift", 2),
+    "level1_invblock": ("interaction.mix", 0),
+    "level1": ("interaction", 0),
+    "level2_fused_features": ("levels.0.fused", 0),
+    "level2_phase_mix": ("levels.0.phases", 0),
+    "level2": ("levels.0.interaction", 0),
+    "level3_phase_mix": ("levels.1.phases", 0),
+    "level3": ("levels.1.interaction", 0),
+    "refine_conv_in": ("head", 0),
+}
+
+
+@pytest.fixture(scope="module")
+def network(shared: Path) -> FISCNet:
+    return load_network(shared / "checkpoints" / "FISCNet_model.pth")
+
+
+@pytest.fixture(scope="module")
+def models(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("authors")
+    export_models(shared / "checkpoints" / "FISCNet_model.pth", folder)
+    return folder
+
+
+@pytest.fixture(params=NAMES)
+def golden(shared: Path, request: pytest.FixtureRequest):
+    return np.load(shared / "golden" / "fiscnet" / f"fiscnet_{request.param}.npz")
+
+
+def check_frame(fused: np.ndarray, expected: np.ndarray) -> None:
+    difference = np.abs(fused.astype(int) - expected)
+    assert difference.max() <= LEVELS
+    assert (difference > 0).mean() <= SHARE
+
+
+def test_every_golden_file_is_tested(shared):
+    found = {path.stem for path in (shared / "golden" / "fiscnet").glob("*.npz")}
+    assert found == {f"fiscnet_{name}" for name in NAMES}
+
+
+@torch.inference_mode()
+def test_pytorch(network, golden):
+    frames = (torch.from_numpy(golden[key])[None] for key in ("visible_bgr_u8", "infrared_u8"))
+    fused, raw = fuse_frames(network, *frames)
+    assert np.abs(raw.numpy() - golden["fused_y_raw_fp64"]).max() <= RAW_TOLERANCE
+    check_frame(fused[0].numpy(), golden["fused_bgr_u8"])
+
+
+def test_onnx_runtime(models, golden):
+    luminance = OnnxRuntime(read_artifact(models / "FISCNet_model.luminance.onnx"), "cpu", None)
+    raw = luminance.run(golden["visible_y"], golden["infrared"])
+    assert np.abs(raw - golden["fused_y_raw_fp64"]).max() <= RAW_TOLERANCE
+
+    fuser = Fuser(models / "FISCNet_model.onnx", backend="onnxruntime", device="cpu")
+    check_frame(fuser(golden["visible_bgr_u8"], golden["infrared_u8"]), golden["fused_bgr_u8"])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("intermediates")])
+@torch.inference_mode()
+def test_every_stage(network, shared, name):
+    golden = np.load(shared / "golden" / "fiscnet" / f"fiscnet_{name}.npz")
+    seen: dict[str, list[torch.Tensor]] = {}
+    paths = {ours for ours, _ in STAGES.values()}
+
+    def keep(path):
+        def hook(module, inputs, output):
+            seen.setdefault(path, []).append(output)
+
+        return hook
+
+    hooks = [network.get_submodule(p).register_forward_hook(keep(p)) for p in paths]
+    hooks.append(
+        network.interaction.mix.register_forward_pre_hook(
+            lambda module, inputs: seen.setdefault("compensated", []).append(inputs[0])
+        )
+    )
+    network(torch.from_numpy(golden["visible_y"]), torch.from_numpy(golden["infrared"]))
+    for hook in hooks:
+        hook.remove()
+
+    stages = {**STAGES, "level1_compensated": ("compensated", 0)}
+    assert stages.keys() == set(golden.files) - {
+        "visible_bgr_u8", "infrared_u8", "visible_y", "infrared",
+        "fused_y_raw", "fused_bgr_u8", "fused_y_raw_fp64",
+    }  # fmt: skip
+    for stage, (path, call) in stages.items():
+        expected = golden[stage]
+        error = np.abs(seen[path][call].numpy() - expected).max() / np.ptp(expected)
+        assert error <= STAGE_TOLERANCE, stage
