@@ -20,8 +20,7 @@ from typing import Any
 import onnx
 import onnxscript
 
-from training.layers.phase import OPERATOR as phase_mix
-from training.layers.spectrum import OPERATOR as circular_convolution
+from training.layers import phase, spectrum
 
 op: Any = onnxscript.opset20  # its annotations know tensors of one type only
 LARGEST_FACTOR = 64  # candidates for n1: enough for 4096 rows or columns, beyond that n2 grows
@@ -184,11 +183,11 @@ def phase_mix_onnx(amplitude: Any, phase1: Any, phase2: Any, floor: float) -> An
         value=onnx.helper.make_tensor("one", onnx.TensorProto.FLOAT, [2, 1], [1.0, 0.0])
     )
     tiny = op.Constant(value_float=1e-30)  # never seen: it only keeps 0 / 0 away
-    phase = op.Where(
+    units = op.Where(
         op.Greater(squares, _axes(floors, 4, 5)), op.Div(z, op.Sqrt(op.Max(squares, tiny))), one
     )
     first, *_ = op.Split(op.Sqrt(squares), num_outputs=3, axis=1)
-    _, *phases = op.Split(phase, num_outputs=3, axis=1)
+    _, *phases = op.Split(units, num_outputs=3, axis=1)
     mixed = transform.inverse(op.Mul(first, op.Add(*phases)))
 
     total = op.Mul(mean, transform.pixels)
@@ -202,7 +201,7 @@ def phase_mix_onnx(amplitude: Any, phase1: Any, phase2: Any, floor: float) -> An
 
 
 TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
-    circular_convolution: circular_convolution_onnx,
-    phase_mix: phase_mix_onnx,
+    spectrum.OPERATOR: circular_convolution_onnx,
+    phase.OPERATOR: phase_mix_onnx,
 }
 """What the exporter writes for our operators."""

@@ -93,8 +93,8 @@ class FoldedInvertibleBlock(nn.Module):
         self.shift_first = block.shift_first
         self.shift_rest = block.shift_rest
         self.scale_rest = block.scale_rest
-        for tensor in weights(self.scale_rest.merge):
-            tensor /= 2  # ahead of a leaky relu, which any factor passes
+        for tensor in weights(self.scale_rest.get_submodule("merge")):
+            tensor /= 2  # ahead of a leaky relu at most, which any factor passes
         self.clamp = block.clamp
 
     def forward(self, x: Tensor) -> Tensor:
