@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 
 
+PEAK = 1 / 40  # weight of the largest |z| in the floor of a phase
+
+
 class PhaseMix(nn.Module):
     """Amplitudes of one map, phases of two more, channel by channel, over the whole frame.
 
@@ -33,9 +36,13 @@ class PhaseMix(nn.Module):
     def _phase(self, x: Tensor) -> Tensor:
         """U of the spectrum of x."""
         z = spectrum(x)
-        # Parseval: the mean of |z|^2 over the whole spectrum is the sum of x^2.
-        floor = self.floor * torch.linalg.vector_norm(x.detach(), dim=(2, 3), keepdim=True)
-        z = torch.where(z.abs() <= floor, 1, z)
+        with torch.no_grad():
+            size = z.abs()
+            # Parseval: the mean of |z|^2 over the whole spectrum is the sum of x^2.
+            root = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
+            peak = size.flatten(2)[..., 1:].amax(2)[..., None, None]  # the mean leaves no errors
+            floor = self.floor * torch.maximum(root, PEAK * peak)
+        z = torch.where(size <= floor, 1, z)
         return z / z.abs()
 
 
