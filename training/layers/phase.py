@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-
 PEAK = 1 / 40  # weight of the largest |z| in the floor of a phase
 
 
@@ -14,9 +13,9 @@ class PhaseMix(nn.Module):
     magnitude.
 
     A phase says nothing where there is nothing: rounding decides it, and it counts in full. So
-    u = 1 where |z| is at most `floor` times the root of the mean of |z|^2 over the spectrum. With
-    the default of 4e-6 FP32 agrees with FP64 on flat frames, ramps and boxes up to 101x134; from
-    240x320 on, ramps and boxes are up to 4e-2 apart where transforms are products of matrices.
+    u = 1 where |z| is at most `floor` times the root of the mean of |z|^2 over the spectrum, or
+    `floor` / 40 times the largest |z| of it without the mean. The second one is what counts for
+    ramps and boxes, whose spectra are a few peaks that leave their rounding errors around them.
 
     Args:
         floor: see above; 0 for u = 1 at 0 alone, as published.
