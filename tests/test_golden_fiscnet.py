@@ -3,6 +3,7 @@
 And pictures that no longer depend on rounding where a frame has no phase.
 """
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from training.networks.fiscnet import FISCNet
 RAW_TOLERANCE = 1e-4  # of the unclamped luminance, against the same formulas in FP64
 STAGE_TOLERANCE = 1e-4  # of a stage's own range
 LEVELS, SHARE = 1, 1e-3  # of the 8-bit frame
+HARD = ["black", "box", "edge", "flat", "ramp across", "ramp down", "stripes"]
+HARD_SIZES = [(47, 61), (64, 64), (101, 134)]
 NAMES = [
     "constant_64x64",
     "noise_65x97",
@@ -88,6 +91,39 @@ def test_onnx_runtime(models, golden):
 
     fuser = Fuser(models / "FISCNet_model.onnx", backend="onnxruntime", device="cpu")
     check_frame(fuser(golden["visible_bgr_u8"], golden["infrared_u8"]), golden["fused_bgr_u8"])
+
+
+def hard_frame(kind: str, height: int, width: int) -> np.ndarray:
+    """Infrared whose spectrum is nothing in most places, (1, 1, H, W) float32 in [0, 1]."""
+    y, x = np.mgrid[:height, :width]
+    middle = (abs(2 * y - height) < height // 2) & (abs(2 * x - width) < width // 2)
+    levels = {
+        "black": 0 * x,
+        "box": 200 * middle,
+        "edge": np.where(x < width // 2, 60, 180),
+        "flat": 0 * x + 37,
+        "ramp across": x * 255 // (width - 1),
+        "ramp down": y * 255 // (height - 1),
+        "stripes": np.where(y // 5 % 3 == 0, 90, 30),
+    }
+    return (levels[kind] / 255).astype(np.float32)[None, None]
+
+
+@pytest.mark.parametrize("size", HARD_SIZES)
+@torch.inference_mode()
+def test_a_frame_without_a_phase_gives_one_picture(network, models, shared, size):
+    """PyTorch and ONNX Runtime against FP64: rounding decides nothing."""
+    height, width = size
+    scene = np.load(shared / "golden" / "fiscnet" / "fiscnet_vga_480x640.npz")["visible_y"]
+    visible = np.ascontiguousarray(scene[..., :height, :width])
+    luminance = OnnxRuntime(read_artifact(models / "FISCNet_model.luminance.onnx"), "cpu", None)
+    double = deepcopy(network).double()
+    for kind in HARD:
+        infrared = hard_frame(kind, height, width)
+        frames = [torch.from_numpy(visible), torch.from_numpy(infrared)]
+        expected = double(*(frame.double() for frame in frames))[1].numpy()
+        for raw in (network(*frames)[1].numpy(), luminance.run(visible, infrared)):
+            assert np.abs(raw - expected).max() <= RAW_TOLERANCE, kind
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("intermediates")])
