@@ -15,7 +15,7 @@ k1 <= H1 / 2 is enough: K1 values of it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import onnx
 import onnxscript
@@ -52,10 +52,6 @@ def _axes(x: Any, *axes: int) -> Any:
     return op.Unsqueeze(x, _ints(*axes))
 
 
-def _reshape(x: Any, batch: Any, shape: Sequence[Any]) -> Any:
-    return op.Reshape(x, op.Concat(batch, *shape, axis=0))
-
-
 def _cosines(exponent: Any, period: Any, quarter_turns: Any, shape: Sequence[Any]) -> Any:
     """Cosine of 2 pi (exponent / period + quarter_turns), reduced in integers, as `shape`."""
     turns = op.Div(op.Cast(op.Mod(exponent, period), to=1), op.Cast(period, to=1))
@@ -84,10 +80,18 @@ def _exact_cosines(exponent: Any, period: Any, quarter_turns: Any, shape: Sequen
     return op.Reshape(op.Where(flip, op.Neg(value), value), op.Concat(*shape, axis=0))
 
 
-class _Transform:
-    """Both ways for frames of one size: matrices, and the shapes between them.
+class _Shapes(NamedTuple):
+    """Between the products of matrices, for one count of frames and channels."""
 
-    A spectrum is (N, C, j1, k, c, j2).
+    column1: Any
+    column2: Any
+    row1: Any
+    row2: Any
+    spectrum: Any
+
+
+class _Transform:
+    """Both ways for frames of one size. A spectrum is (N, C, j1, k, c, j2).
 
     Args:
         x: a tensor (N, C, H, W) of that size.
@@ -95,38 +99,44 @@ class _Transform:
     """
 
     def __init__(self, x: Any, cosines: Callable[..., Any] = _cosines) -> None:
+        self._x = x
         two, rest = _ints(2), _ints(-1)
+        self._two, self._rest = two, rest
+        self.batch = op.Shape(x, start=0, end=2)
         height, width = op.Shape(x, start=2, end=3), op.Shape(x, start=3, end=4)
+        self._height, self._width = height, width
         h1, h2 = _factors(height)
         w1, w2 = _factors(width)
-        k1 = op.Add(op.Div(h1, two), _ints(1))
-        rows = op.Mul(k1, h2)
+        self._factors = h1, h2, w1, w2
+        self._k1 = k1 = op.Add(op.Div(h1, two), _ints(1))
+        self._rows = op.Mul(k1, h2)
         k1_range, h2_range = _range(k1), _range(h2)
+        self._k1_range = k1_range
         w1_range, w2_range = _range(w1), _range(w2)
         quarter = op.Constant(
             value=onnx.helper.make_tensor("quarter", onnx.TensorProto.FLOAT, [2], [0.0, 0.25])
         )
 
         # (k1 c, h1), for real input
-        self._column1 = column1 = cosines(
+        self._column1 = cosines(
             op.Mul(_axes(k1_range, 1, 2), _range(h1)), h1, _axes(quarter, 1), [rest, h1]
         )
         # k1: (k2 c, c' h2)
         k = op.Add(_axes(k1_range, 1), op.Mul(h2_range, h1))
         block = op.Sub(_axes(quarter, 1, 2), _axes(quarter, 1))
-        h2_complex = op.Mul(h2, two)
+        self._h2_complex = h2_complex = op.Mul(h2, two)
         self._column2 = cosines(
             op.Mul(_axes(k, 2, 3, 4), h2_range), height, block, [k1, h2_complex, h2_complex]
         )
         # (j1 c, c' w1)
-        w1_complex = op.Mul(w1, two)
+        self._w1_complex = w1_complex = op.Mul(w1, two)
         self._row1 = cosines(
             op.Mul(_axes(w1_range, 1, 2, 3), w1_range), w1, block, [w1_complex, w1_complex]
         )
         # j1: (c' w2, c j2), as it is multiplied from the right
         j = op.Add(_axes(w1_range, 1), op.Mul(w2_range, w1))
         block = op.Sub(_axes(quarter, 1), _axes(quarter, 1, 2, 3))
-        w2_complex = op.Mul(w2, two)
+        self._w2_complex = w2_complex = op.Mul(w2, two)
         self._row2 = cosines(
             op.Mul(_axes(j, 1, 2, 3), _axes(w2_range, 1, 2)),
             width,
@@ -134,57 +144,65 @@ class _Transform:
             [w1, w2_complex, w2_complex],
         )
 
-        self._as_column1 = [h1, op.Mul(h2, width)]
-        self._as_column2 = [k1, h2_complex, width]
-        self._as_row1 = [rows, w1_complex, w2]
-        self._as_row2 = [rows, w1, w2_complex]
-        self._as_spectrum = [w1, rows, two, w2]
-        self._as_product = [w1, rows, w2_complex]
-        self._as_inverse1 = [op.Mul(k1, two), op.Mul(h2, width)]
-        self._frame = [height, width]
+    def shapes(self, batch: Any) -> _Shapes:
+        """For tensors whose first two sizes are `batch`, (2,) int64."""
+        h1, h2, w1, w2 = self._factors
+        return _Shapes(
+            op.Concat(batch, h1, op.Mul(h2, self._width), axis=0),
+            op.Concat(batch, self._k1, self._h2_complex, self._width, axis=0),
+            op.Concat(batch, self._rows, self._w1_complex, w2, axis=0),
+            op.Concat(batch, self._rows, w1, self._w2_complex, axis=0),
+            op.Concat(batch, w1, self._rows, self._two, w2, axis=0),
+        )
 
-        # The frequencies left out are the conjugates of those with 0 < k1 < H1 / 2, which
-        # therefore count twice; the 1 / (H W) of the inverse stands here too.
-        self.pixels = op.Cast(op.Mul(height, width), to=1)
-        alone = op.Equal(op.Mod(op.Mul(k1_range, two), h1), _ints(0))
-        weight = op.Div(op.Cast(op.Where(alone, _ints(1), two), to=1), self.pixels)
-        inverse1 = op.Mul(op.Reshape(column1, op.Concat(k1, two, h1, axis=0)), _axes(weight, 1, 2))
-        inverse1 = op.Reshape(inverse1, op.Concat(rest, h1, axis=0))
-        self._inverse1 = op.Transpose(inverse1, perm=[1, 0])
-
-    def forward(self, real: Any) -> Any:
+    def forward(self, real: Any, shapes: _Shapes) -> Any:
         """(N, C, H, W) to its spectrum."""
-        batch = op.Shape(real, start=0, end=2)
-        z = op.MatMul(self._column1, _reshape(real, batch, self._as_column1))
-        z = op.MatMul(self._column2, _reshape(z, batch, self._as_column2))
-        z = op.MatMul(self._row1, _reshape(z, batch, self._as_row1))
-        z = op.Transpose(_reshape(z, batch, self._as_row2), perm=[0, 1, 3, 2, 4])
-        return _reshape(op.MatMul(z, self._row2), batch, self._as_spectrum)
+        z = op.MatMul(self._column1, op.Reshape(real, shapes.column1))
+        z = op.MatMul(self._column2, op.Reshape(z, shapes.column2))
+        z = op.MatMul(self._row1, op.Reshape(z, shapes.row1))
+        z = op.Transpose(op.Reshape(z, shapes.row2), perm=[0, 1, 3, 2, 4])
+        return op.Reshape(op.MatMul(z, self._row2), shapes.spectrum)
 
-    def inverse(self, z: Any) -> Any:
-        """A spectrum to (N, C, H, W), back the same way."""
-        batch = op.Shape(z, start=0, end=2)
-        z = _reshape(z, batch, self._as_product)
+    def inverse(self, z: Any, shapes: _Shapes) -> Any:
+        """A spectrum to what is shaped like x, back the same way.
+
+        The frequencies left out are the conjugates of those with 0 < k1 < H1 / 2, which therefore
+        count twice; the 1 / (H W) of the inverse stands here too.
+        """
+        h1, h2, w1, _ = self._factors
+        two, rest, k1 = self._two, self._rest, self._k1
+        alone = op.Equal(op.Mod(op.Mul(self._k1_range, two), h1), _ints(0))
+        weight = op.Div(op.Cast(op.Where(alone, _ints(1), two), to=1), self.pixels())
+        inverse1 = op.Mul(
+            op.Reshape(self._column1, op.Concat(k1, two, h1, axis=0)), _axes(weight, 1, 2)
+        )
+        inverse1 = op.Reshape(inverse1, op.Concat(rest, h1, axis=0))
+        inverse1 = op.Transpose(inverse1, perm=[1, 0])
+        z = op.Reshape(z, op.Concat(self.batch, w1, self._rows, self._w2_complex, axis=0))
         z = op.MatMul(z, op.Transpose(self._row2, perm=[0, 2, 1]))
-        z = _reshape(op.Transpose(z, perm=[0, 1, 3, 2, 4]), batch, self._as_row1)
-        z = op.MatMul(op.Transpose(self._row1, perm=[1, 0]), z)
-        z = _reshape(z, batch, self._as_column2)
+        z = op.Reshape(op.Transpose(z, perm=[0, 1, 3, 2, 4]), shapes.row1)
+        z = op.Reshape(op.MatMul(op.Transpose(self._row1, perm=[1, 0]), z), shapes.column2)
         z = op.MatMul(op.Transpose(self._column2, perm=[0, 2, 1]), z)
-        z = _reshape(z, batch, self._as_inverse1)
-        return _reshape(op.MatMul(self._inverse1, z), batch, self._frame)
+        columns = op.Concat(self.batch, op.Mul(k1, two), op.Mul(h2, self._width), axis=0)
+        return op.Reshape(op.MatMul(inverse1, op.Reshape(z, columns)), op.Shape(self._x))
+
+    def pixels(self) -> Any:
+        """H W, (1,) float32."""
+        return op.Cast(op.Mul(self._height, self._width), to=1)
 
 
 def circular_convolution_onnx(x: Any, y: Any) -> Any:
     """The same in ONNX operators; called by the exporter."""
     transform = _Transform(x)
-    x_re, x_im = op.Split(transform.forward(x), num_outputs=2, axis=4)
-    y_re, y_im = op.Split(transform.forward(y), num_outputs=2, axis=4)
+    shapes = transform.shapes(transform.batch)
+    x_re, x_im = op.Split(transform.forward(x, shapes), num_outputs=2, axis=4)
+    y_re, y_im = op.Split(transform.forward(y, shapes), num_outputs=2, axis=4)
     z = op.Concat(
         op.Sub(op.Mul(x_re, y_re), op.Mul(x_im, y_im)),
         op.Add(op.Mul(x_re, y_im), op.Mul(x_im, y_re)),
         axis=4,
     )
-    return transform.inverse(z)
+    return transform.inverse(z, shapes)
 
 
 def phase_mix_onnx(amplitude: Any, phase1: Any, phase2: Any, floor: float) -> Any:
@@ -197,7 +215,7 @@ def phase_mix_onnx(amplitude: Any, phase1: Any, phase2: Any, floor: float) -> An
     x = op.Concat(amplitude, phase1, phase2, axis=1)
     # In two steps: ONNX Runtime's sum of a whole frame is 5e-5 off where many pixels are equal.
     mean = op.ReduceMean(op.ReduceMean(x, _ints(3)), _ints(2))
-    z = transform.forward(op.Sub(x, mean))
+    z = transform.forward(op.Sub(x, mean), transform.shapes(op.Shape(x, start=0, end=2)))
     squares = op.ReduceSumSquare(z, _ints(4))
     # Of squares, (N, 3C, 1, 1).
     floors = op.Max(
@@ -217,9 +235,10 @@ def phase_mix_onnx(amplitude: Any, phase1: Any, phase2: Any, floor: float) -> An
     )
     first, *_ = op.Split(op.Sqrt(squares), num_outputs=3, axis=1)
     _, *phases = op.Split(units, num_outputs=3, axis=1)
-    mixed = transform.inverse(op.Mul(first, op.Add(*phases)))
+    mixed = op.Mul(first, op.Add(*phases))
+    mixed = transform.inverse(mixed, transform.shapes(transform.batch))
 
-    total = op.Mul(mean, transform.pixels)
+    total = op.Mul(mean, transform.pixels())
     negative = op.And(
         op.Less(total, op.Constant(value_float=0.0)), op.Greater(op.Mul(total, total), floors)
     )
