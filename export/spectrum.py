@@ -107,7 +107,7 @@ class _Transform:
         self._height, self._width = height, width
         h1, h2 = _factors(height)
         w1, w2 = _factors(width)
-        self._factors = h1, h2, w1, w2
+        self._divided = h1, h2, w1, w2
         self._k1 = k1 = op.Add(op.Div(h1, two), _ints(1))
         self._rows = op.Mul(k1, h2)
         k1_range, h2_range = _range(k1), _range(h2)
@@ -146,7 +146,7 @@ class _Transform:
 
     def shapes(self, batch: Any) -> _Shapes:
         """For tensors whose first two sizes are `batch`, (2,) int64."""
-        h1, h2, w1, w2 = self._factors
+        h1, h2, w1, w2 = self._divided
         return _Shapes(
             op.Concat(batch, h1, op.Mul(h2, self._width), axis=0),
             op.Concat(batch, self._k1, self._h2_complex, self._width, axis=0),
@@ -169,7 +169,7 @@ class _Transform:
         The frequencies left out are the conjugates of those with 0 < k1 < H1 / 2, which therefore
         count twice; the 1 / (H W) of the inverse stands here too.
         """
-        h1, h2, w1, _ = self._factors
+        h1, h2, w1, _ = self._divided
         two, rest, k1 = self._two, self._rest, self._k1
         alone = op.Equal(op.Mod(op.Mul(self._k1_range, two), h1), _ints(0))
         weight = op.Div(op.Cast(op.Where(alone, _ints(1), two), to=1), self.pixels())
