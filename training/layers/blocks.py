@@ -67,13 +67,13 @@ class CentralDifference(nn.Module):
 class EdgeBlock(nn.Module):
     """A convolution, then a residual branch beside a central-difference branch."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, channels_in: int | None = None) -> None:
         super().__init__()
-        self.process: nn.Module = conv3x3(channels, channels)
+        self.process: nn.Module = conv3x3(channels_in or channels, channels)
         self.residual = refinement(channels)
         self.difference = CentralDifference(channels)
 
-    def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, H, W)
+    def forward(self, x: Tensor) -> Tensor:  # (N, in, H, W) -> (N, C, H, W)
         x = self.process(x)
         return self.residual(x) + self.difference(x)
 

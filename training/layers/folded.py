@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from training.layers.blocks import ChannelNorm, EdgeBlock
 from training.layers.invertible import HalfInstanceNorm, InvertibleBlock
+from training.layers.phase import MatrixPhaseMix, PhaseMix
 from training.layers.spectrum import CircularConvolution, MatrixConvolution
 
 
@@ -92,8 +93,8 @@ class FoldedInvertibleBlock(nn.Module):
         self.shift_first = block.shift_first
         self.shift_rest = block.shift_rest
         self.scale_rest = block.scale_rest
-        for tensor in weights(self.scale_rest.merge):
-            tensor /= 2  # ahead of a leaky relu, which any factor passes
+        for tensor in weights(self.scale_rest.get_submodule("merge")):
+            tensor /= 2  # ahead of a leaky relu at most, which any factor passes
         self.clamp = block.clamp
 
     def forward(self, x: Tensor) -> Tensor:
@@ -109,5 +110,6 @@ FOLDS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
     ChannelNorm: FoldedNorm,
     InvertibleBlock: FoldedInvertibleBlock,
     CircularConvolution: lambda _: MatrixConvolution(),
+    PhaseMix: MatrixPhaseMix,
 }
 """What takes the place of each layer; see `training.architecture.Architecture.folds`."""

@@ -1,5 +1,7 @@
 """The invertible block that mixes features after each channel interaction and before the head."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -78,18 +80,27 @@ class Invertible1x1(nn.Module):
 
 
 class InvertibleBlock(nn.Module):
-    """Affine coupling of the first `split` channels with the rest, after a learned mixing."""
+    """Affine coupling of the first `split` channels with the rest, after a learned mixing.
+
+    Args:
+        channels: in and out.
+        split: where the two parts meet.
+        block: makes each of the three functions inside from its channels in and out; its last
+            convolution is called `merge`, and what follows that, if anything, is homogeneous.
+    """
 
     clamp = 0.8  # bound of the log scale
 
-    def __init__(self, channels: int, split: int) -> None:
+    def __init__(
+        self, channels: int, split: int, block: Callable[[int, int], nn.Module] = DenseBlock
+    ) -> None:
         super().__init__()
         rest = channels - split
         self.split = split
         self.mixing = Invertible1x1(channels)
-        self.shift_first = DenseBlock(rest, split)
-        self.shift_rest = DenseBlock(split, rest)
-        self.scale_rest = DenseBlock(split, rest)
+        self.shift_first = block(rest, split)
+        self.shift_rest = block(split, rest)
+        self.scale_rest = block(split, rest)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, C, H, W) -> (N, C, H, W)
         first, rest = self.mixing(x).tensor_split([self.split], dim=1)
