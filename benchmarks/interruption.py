@@ -32,15 +32,15 @@ from training.scenes import render
 
 SOON = 2.0  # seconds that a command may take to end
 LEAST = 20  # pairs that `fuse` works on, so that there are moments of writing to meet
-SHIP = [sys.executable, "-m", "ship_deploy"]
+COMMAND = [sys.executable, "-m", "ship_deploy"]
 SAVING = """
 import sys
 from pathlib import Path
 from ship_deploy.files import make_folder
 from training.checkpoints import save_network
-from training.networks import SHIP
+from training import networks
 make_folder(Path(sys.argv[1]))  # as a training run does
-network = SHIP(channels=8)
+network = networks.find("compact").module()
 for number in range(10):
     save_network(network, Path(sys.argv[1]) / f"{number % 3}.safetensors", step=str(number))
 """
@@ -88,21 +88,21 @@ def commands(folder: Path) -> dict[str, list[str]]:
     points += "".join(f"{x},{y},{x},{y}\n" for x in (5, 60, 120) for y in (5, 50, 90))
     (folder / "points.csv").write_text(points)
     both = [str(folder / "visible"), str(folder / "infrared")]
-    fuse = [*SHIP, "fuse", *both, "-o", "OUTPUT", "--model", "ship-t", "--threads", "1"]
+    fuse = [*COMMAND, "fuse", *both, "-o", "OUTPUT", "--model", "ship-t", "--threads", "1"]
     return {
         "fuse": [*fuse, "--report", "OUTPUT/page.html"],
         "calibrate": [
-            *(*SHIP, "calibrate", *both, "-o", "OUTPUT/rig.json"),
+            *(*COMMAND, "calibrate", *both, "-o", "OUTPUT/rig.json"),
             *("--points", str(folder / "points.csv")),
         ],
         "find-dead-pixels": [
-            *(*SHIP, "find-dead-pixels", str(folder / "frames"), "-o", "OUTPUT/dead.png")
+            *(*COMMAND, "find-dead-pixels", str(folder / "frames"), "-o", "OUTPUT/dead.png")
         ],
         "build": [
-            *(*SHIP, "build", "ship-t", "-o", "OUTPUT/a.engine", "--flavour", "tensorrt-rtx"),
+            *(*COMMAND, "build", "ship-t", "-o", "OUTPUT/a.engine", "--flavour", "tensorrt-rtx"),
             *("--compute-capability", "8.6", "--max", "64x64", "--opt", "64x64"),
         ],
-        "stream": [*SHIP, "stream", *both, "-o", "OUTPUT", "--model", "ship-t", "--threads", "1"],
+        "stream": [*COMMAND, "stream", *both, "-o", "OUTPUT", "--model", "ship-t", "--threads", "1"],
         "checkpoints": [sys.executable, "-c", SAVING, "OUTPUT"],
     }
 
