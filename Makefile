@@ -54,8 +54,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The documentation, in build/site.
+# The documentation, in build/site; with npm, there is a page in it that fuses in the browser.
 docs: install
+	if command -v npm >/dev/null; then cd docs/browser && npm install --omit=dev --ignore-scripts \
+		--no-package-lock --no-audit --no-fund --silent; fi
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: install

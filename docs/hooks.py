@@ -5,26 +5,45 @@ import re
 from pathlib import Path
 from typing import Any
 
+import cv2
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from typer.cli import get_docs_for_click
 from typer.main import get_command
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+from ship_deploy.models import find_model
+from training.scenes import render
+
+DOCS = Path(__file__).parent
+RESULTS = DOCS.parent / "benchmarks" / "results"
+BROWSER = DOCS / "browser"  # what the page that fuses in the browser loads
+RUNTIME = BROWSER / "node_modules" / "onnxruntime-web" / "dist"
+PARTS = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
+NO_RUNTIME = "**This site was built without `npm`, so nothing can be fused on this page.**"
+SCRIPT = re.compile(r"<script.*</script>")
 HELP = re.compile(r"<!-- help: (?P<name>.+?) = (?P<module>[\w.]+) -->")
+FIGURES = {".svg", ".jpg", ".png"}
 RESULT = re.compile(r"<!-- result: (\w+) -->")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Put the figures of the results at figures/."""
-    for path in sorted(RESULTS.iterdir()):
-        if path.suffix in {".svg", ".jpg", ".png"}:
-            files.append(File.generated(config, f"figures/{path.name}", abs_src_path=str(path)))
+    """Put the figures of the results at figures/, and a network and its runtime at browser/."""
+    added = {f"figures/{p.name}": p for p in RESULTS.iterdir() if p.suffix in FIGURES}
+    added["browser/ship-t.onnx"] = find_model("ship-t")
+    if RUNTIME.is_dir():
+        added |= {f"browser/onnxruntime-web/{part}": RUNTIME / part for part in PARTS}
+    for name, path in sorted(added.items()):
+        files.append(File.generated(config, name, abs_src_path=str(path)))
+    for name, frame in zip(("visible", "infrared"), render(seed=1), strict=True):
+        content = cv2.imencode(".png", frame)[1].tobytes()
+        files.append(File.generated(config, f"browser/{name}.png", content=content))
     return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Put something in place of `<!-- result: NAME -->` and `<!-- help: NAME = MODULE -->`."""
+    if not RUNTIME.is_dir():
+        markdown = SCRIPT.sub(NO_RUNTIME, markdown)
     markdown = RESULT.sub(lambda found: result(found[1]), markdown)
     return HELP.sub(lambda found: describe(**found.groupdict()), markdown)
 
