@@ -15,7 +15,7 @@ from ship_deploy import console
 from ship_deploy.console import ERR, OUT
 from ship_deploy.errors import UserError
 from ship_deploy.frames import parse_size
-from ship_deploy.models import find_model
+from ship_deploy.models import CATALOGUE
 
 if TYPE_CHECKING:
     from benchmarks.models import Models
@@ -26,7 +26,7 @@ SCALES = ["256x320", "480x640", "768x1024", "1080x1920", "2160x3840"]
 BATCHES = [1, 2, 4, 8, 16]
 STREAM_SIZES = ["480x640", "1080x1920"]
 PRECISIONS = ["32-true", "bf16-mixed"]
-METHODS = ["baselines", f"bundled={find_model('ship')}"]
+METHODS = ["baselines", *CATALOGUE]
 ALL: list[str] = []  # candidates; none named is all of them
 RUNTIME = ["onnxruntime-cpu-fp32"]
 NO_DATA: list[Path] = []
@@ -70,8 +70,9 @@ Methods = Annotated[
         "--methods",
         "-m",
         metavar="[NAME=]METHOD",
-        help="Baseline, 'baselines' for all of them, model (.onnx, .safetensors, .pth), or folder "
-        "of pictures named like the sources; may be repeated (default: baselines and ship).",
+        help="Baseline, 'baselines' for all of them, bundled model, model (.onnx, .safetensors, "
+        ".pth), or folder of pictures named like the sources; may be repeated (default: baselines "
+        "and all bundled models).",
         show_default=False,
     ),
 ]

@@ -11,7 +11,7 @@ from training.checkpoints import digest, read_metadata, training_configs
 BUNDLED_MODEL = find_model("ship")
 CARD = BUNDLED_MODEL.with_name("README.md")
 BEGIN, END = "<!-- written by `python -m benchmarks report` -->", "<!-- end -->"
-METHODS = "bundled", "authors"
+METHODS = "ship", "authors"
 
 
 def update(card: str, figures: Path, checkpoint: Path) -> str:
@@ -19,7 +19,7 @@ def update(card: str, figures: Path, checkpoint: Path) -> str:
 
     Args:
         card: its text, with the two marks between which they go.
-        figures: a `quality.json` with the methods "bundled" and "authors".
+        figures: a `quality.json` with the methods "ship" and "authors".
         checkpoint: the weights that the bundled model was exported from.
 
     Raises:
@@ -37,7 +37,7 @@ def update(card: str, figures: Path, checkpoint: Path) -> str:
 
 
 def lead(record: dict[str, Any]) -> str:
-    """A line: in how many metrics of a `quality.json` the bundled model leads the authors'."""
+    """A line: in how many metrics of a `quality.json` `ship` leads the authors'."""
     counts = []
     for name, data in record["data"].items():
         means = [{k: m["mean"] for k, m in data["summary"][method].items()} for method in METHODS]
@@ -47,7 +47,7 @@ def lead(record: dict[str, Any]) -> str:
             if means[0][metric] != means[1][metric]
         )
         counts.append(f"{better} of {len(record['metrics'])} metrics on {name}")
-    return f"The bundled weights are ahead of the published ones in {' and '.join(counts)}.\n"
+    return f"`ship` is ahead of the published weights in {' and '.join(counts)}.\n"
 
 
 def _training(stages: list[dict[str, Any]], checkpoint: Path) -> list[str]:
@@ -72,10 +72,11 @@ def _mixed(checkpoint: Path) -> list[str]:
 
 def _stage(config: dict[str, Any]) -> dict[str, str]:
     data, optimiser, loss = config["data"], config["optimiser"], config["loss"]
+    weights = {name: w for name, w in loss.items() if isinstance(w, float | int) and w is not True}
     terms = [
-        f"{loss[name]:g} {name}" + (f" ({form})" if (form := loss.get(f"{name}_form")) else "")
-        for name in ("mask", "intensity", "gradient", "ssim", "excess")
-        if loss.get(name)
+        f"{weight:g} {name}" + (f" ({form})" if (form := loss.get(f"{name}_form")) else "")
+        for name, weight in weights.items()
+        if weight
     ]
     return {
         "iterations": f"{optimiser['iterations']:,}",
@@ -93,7 +94,7 @@ def _stage(config: dict[str, Any]) -> dict[str, str]:
 def _figures(record: dict[str, Any]) -> list[str]:
     """Means over the images of each data set, the better of the two methods in bold."""
     columns = [(data, method) for data in record["data"] for method in METHODS]
-    today = digest(BUNDLED_MODEL)[:12] in record["methods"]["bundled"]
+    today = digest(BUNDLED_MODEL)[:12] in record["methods"]["ship"]
     lines = [
         f"Convention `{record['convention']}`, {record['machine']['measured'][:10]}; measured were "
         + " and ".join(f"{name} = {record['methods'][name]}" for name in METHODS)

@@ -12,6 +12,7 @@ from ship_deploy import Fuser
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames
 from ship_deploy.images import read_visible
+from ship_deploy.models import CATALOGUE, find_model
 from training.checkpoints import digest
 from training.data import find_images, grey
 
@@ -74,8 +75,8 @@ def find_methods(texts: Iterable[str], models: Path) -> list[Method]:
     """Methods from their names on the command line.
 
     Args:
-        texts: each a baseline, "baselines" for all of them, or `[NAME=]PATH` of a `.onnx`, of a
-            checkpoint (which is exported) or of a folder.
+        texts: each a baseline, "baselines" for all of them, a bundled model, or `[NAME=]PATH` of a
+            `.onnx`, of a checkpoint (which is exported) or of a folder.
         models: folder for the exported models.
 
     Raises:
@@ -108,6 +109,8 @@ def named(text: str) -> tuple[str, Path]:
 
 
 def _from_path(name: str, path: Path, models: Path) -> Method:
+    if str(path) in CATALOGUE:
+        path = find_model(str(path))
     if path.is_dir():
         return Method(name, path.name, path)
     if path.suffix in CHECKPOINTS:
@@ -118,7 +121,7 @@ def _from_path(name: str, path: Path, models: Path) -> Method:
     else:
         raise UserError(
             f"{path}: neither a folder, a model (.onnx, .safetensors, .pth) nor one of "
-            f"{', '.join(BASELINES)}, {ALL_BASELINES}"
+            f"{', '.join(CATALOGUE)}, {', '.join(BASELINES)}, {ALL_BASELINES}"
         )
     return Method(name, f"{path.name}, SHA-256 {_digest(path)[:12]}", model)
 

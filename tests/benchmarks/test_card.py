@@ -23,8 +23,8 @@ def test_the_committed_card_has_todays_digests():
 def test_the_better_method_is_bold_and_text_around_the_facts_stays(tmp_path):
     figures = json.loads(FIGURES.read_text())
     summary = figures["data"]["TNO"]["summary"]
-    for metric, bundled, authors in (("EN", 2, 1), ("N_abf", 2, 1), ("SD", 1, 1)):
-        summary["bundled"][metric]["mean"] = bundled
+    for metric, ship, authors in (("EN", 2, 1), ("N_abf", 2, 1), ("SD", 1, 1)):
+        summary["ship"][metric]["mean"] = ship
         summary["authors"][metric]["mean"] = authors
     (tmp_path / "quality.json").write_text(json.dumps(figures))
     before, after = "before\n", "\n\nafter\n"
@@ -46,7 +46,7 @@ def test_the_lead_counts_metrics_in_which_it_is_better():
         "data": {
             "TNO": {
                 "summary": {
-                    "bundled": means(EN=2, SD=1, N_abf=1, CC=3),
+                    "ship": means(EN=2, SD=1, N_abf=1, CC=3),
                     "authors": means(EN=1, SD=2, N_abf=2, CC=3),
                 }
             }

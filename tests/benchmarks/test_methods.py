@@ -9,6 +9,7 @@ from benchmarks.baselines import BASELINES
 from benchmarks.methods import find_methods, named
 from ship_deploy import UserError
 from ship_deploy.images import write_png
+from ship_deploy.models import find_model
 from training.checkpoints import digest
 
 
@@ -72,3 +73,9 @@ def test_a_picture_that_is_missing_or_of_another_size(frames, tmp_path):
     write_png(tmp_path / "scene.png", frames[1][:50])
     with pytest.raises(UserError, match="96x50, but its sources are 96x64"):
         method.fuse("scene", *frames)
+
+
+def test_bundled_models_by_name(tmp_path):
+    own, other = find_methods(["ship-t", "mine=ship-s"], tmp_path)
+    assert (own.name, own.path) == ("ship-t", find_model("ship-t"))
+    assert (other.name, other.path) == ("mine", find_model("ship-s"))
