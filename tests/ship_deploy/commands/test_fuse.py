@@ -236,6 +236,17 @@ def test_a_list_of_pairs(tmp_path, model):
             fuse_files(**arguments)
 
 
+def test_temperatures_below_an_image_are_fused_in_sixteen_bits(tmp_path, model, fuser):
+    visible, infrared = render(0, 48, 64)
+    counts = infrared.astype(np.uint16) * 20 + 280 * 64
+    write_png(tmp_path / "v.png", visible)
+    write_png(tmp_path / "i.png", np.concatenate([np.full((48, 64), 90, np.uint16), counts]))
+    paths = tmp_path / "v.png", tmp_path / "i.png", tmp_path / "out.png"
+    fuse_files(*paths, crop_infrared="bottom", model=model, device="cpu")
+    expected = fuser(visible, stretch(counts, (0.5, 99.5)))
+    assert np.array_equal(read_visible(paths[2]), expected)
+
+
 @pytest.mark.parametrize("crop", [None, "top"])
 def test_two_pictures_in_one_need_a_crop(tmp_path, model, crop):
     visible, infrared = render(0, 48, 64)
