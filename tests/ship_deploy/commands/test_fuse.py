@@ -13,6 +13,7 @@ import pytest
 
 from ship_deploy import UserError
 from ship_deploy.commands.fuse import fuse_files
+from ship_deploy.frames import stretch
 from ship_deploy.images import read_visible, write_png
 from tests.ship_deploy.commands.process import check_refused, ship_deploy, start
 from training.scenes import render
