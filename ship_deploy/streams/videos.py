@@ -52,6 +52,7 @@ class Video:
             )
         codes = [int(capture.get(code)) & 0xFFFFFFFF for code in CODES]
         if any(code in GREY_16 for code in codes):
+            self._counts = True
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else it comes as 8 bits, three times
         elif keep and (bits := _lost_depth(codes)):
             capture.release()
@@ -95,13 +96,13 @@ def size_of(capture: Any) -> tuple[int, int]:
     return height, width
 
 
-def as_counts(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint16] | None:
+def as_counts(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[np.uint16] | None:
     """The two bytes of each pixel as one number, (height, width); None if bytes are missing.
 
     Args:
-        pixels: of any shape: OpenCV gives (H, W, 2), or all of them in one row.
+        pixels: as OpenCV gives them: uint16 (H, W), uint8 (H, W, 2), or uint8 (1, N), as 4.11 does.
         size: (height, width).
     """
-    if pixels.size != 2 * size[0] * size[1]:
+    if pixels.nbytes != 2 * size[0] * size[1]:
         return None
-    return np.ascontiguousarray(pixels).reshape(-1).view("<u2").reshape(size).astype(np.uint16)
+    return np.ascontiguousarray(pixels).reshape(-1).view(np.uint16).reshape(size)

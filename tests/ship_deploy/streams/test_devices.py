@@ -103,6 +103,7 @@ def test_a_camera_gives_the_mode_that_was_asked_for_in_full_depth(read):
         "YUYV,192x256": (192, 256, 3),
         "Y16,256x320": (256, 320),
         "Y16,512x640,60": (512, 640),
+        "Y12": (256, 320),
         "YUYV16": (384, 256),
     }
     for image, (mode, shape) in zip(read(*modes), modes.items(), strict=True):
@@ -138,6 +139,7 @@ BYTES = np.concatenate([IMAGE, TEMPERATURES.view(np.uint8).reshape(48, 64, 2)])
 def test_bytes_become_counts_whatever_shape_opencv_gives_them(shape):
     counts = as_counts(BYTES.reshape(shape), (96, 64))
     assert counts.dtype == np.uint16 and np.array_equal(counts[48:], TEMPERATURES)
+    assert np.array_equal(as_counts(TEMPERATURES, (48, 64)), TEMPERATURES)
     assert as_counts(BYTES[:-1], (96, 64)) is None
 
 
