@@ -82,7 +82,7 @@ class Source(Protocol):
 
 
 class Camera:
-    """A camera by its index or device, or a network stream by its address.
+    """A camera by its index or device, a network stream by its address, or a GStreamer pipeline.
 
     Network streams are read by FFmpeg, RTSP over TCP. The environment variable
     `OPENCV_FFMPEG_CAPTURE_OPTIONS` changes that, such as "rtsp_transport;udp|fflags;nobuffer".
@@ -92,12 +92,12 @@ class Camera:
 
     Args:
         address: 0, 1, ..., a device such as /dev/v4l/by-id/..., or rtsp://..., http://..., and
-            whatever else FFmpeg knows.
+            whatever else FFmpeg knows. Or "... ! appsink", where OpenCV was built with GStreamer.
         infrared: whether it is the infrared one, of which no depth may be lost.
         mode: pixel format, size and rate of a camera of this computer.
 
     Raises:
-        UserError: a mode for a network stream.
+        UserError: a mode for a network stream or a pipeline.
     """
 
     live = True
@@ -107,9 +107,12 @@ class Camera:
         self, address: int | str, *, infrared: bool = False, mode: Mode | None = None
     ) -> None:
         self.address, self.mode = address, mode or Mode()
-        self._local = isinstance(address, int) or "://" not in address
+        self._pipeline = is_pipeline(str(address))
+        self._local = not (self._pipeline or "://" in str(address))
         if isinstance(address, int):
             self.name = f"camera {address}"
+        elif self._pipeline:  # of which any part may hold a password
+            self.name = f"GStreamer {address.split()[0]} ! ..."
         else:
             self.name = address if self._local else show_address(address)
         self._keep = self.name if infrared else ""
@@ -120,6 +123,8 @@ class Camera:
         """Open it; `OSError` if that cannot be done now, UserError if it never can."""
         if self._local:
             return Video(open_device(self.address, self.mode), self._keep, self.mode.counts)
+        if self._pipeline:
+            return Video(cv2.VideoCapture(self.address, cv2.CAP_GSTREAMER), self._keep)
         if is_snapshot(str(self.address)):
             return Snapshots(str(self.address), READ_DEADLINE)
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_DEADLINE * 1000)]
@@ -180,12 +185,17 @@ class ImageFolder:
         return _Images(iter(images), self._infrared)
 
 
+def is_pipeline(text: str) -> bool:
+    """Whether a text is a pipeline of GStreamer's."""
+    return " ! " in text
+
+
 def find_source(text: str, *, infrared: bool = False, mode: Mode | None = None) -> Source:
     """The source that a user means.
 
     Args:
-        text: a camera's index or device, an address such as rtsp://HOST:PORT/PATH, what
-            `read_address` reads one from, a video file, or a folder of images.
+        text: a camera's index or device, an address such as rtsp://HOST:PORT/PATH or a GStreamer
+            pipeline, what `read_address` reads one from, a video file, or a folder of images.
         infrared: whether it is the infrared one, whose images may have 16 bits.
         mode: of a camera of this computer; of a video, only that it is YUYV16.
 
@@ -204,15 +214,12 @@ def find_source(text: str, *, infrared: bool = False, mode: Mode | None = None) 
             known = ", ".join(f"{each}://" for each in SCHEMES)
             raise UserError(f"{scheme}://...: not the address of a camera ({known})")
         text = url2pathname(rest.removeprefix("localhost"))
-    elif " ! " in text:
-        raise UserError(
-            "a GStreamer pipeline is no source, as OpenCV's wheels lack GStreamer; write a source "
-            "of your own that reads its appsink"
-        )
     path = Path(text)
     try:
         kind = path.stat().st_mode
     except (OSError, ValueError):
+        if is_pipeline(text):
+            return _pipeline(text, infrared, mode)
         raise UserError(
             f"{text}: no such file or folder; a camera is an index such as 0, or an address"
         ) from None
@@ -224,6 +231,15 @@ def find_source(text: str, *, infrared: bool = False, mode: Mode | None = None) 
     if folder:
         return ImageFolder(path, infrared=infrared)
     return VideoFile(path, infrared=infrared, counts=mode is not None)
+
+
+def _pipeline(text: str, infrared: bool, mode: Mode | None) -> Camera:
+    if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+        raise UserError(
+            "a GStreamer pipeline: this OpenCV was built without GStreamer, as those from PyPI are; "
+            "use another, or write a source of your own that reads the pipeline's appsink"
+        )
+    return Camera(text, infrared=infrared, mode=mode)
 
 
 class _Images:

@@ -72,6 +72,18 @@ def test_what_can_never_be_a_camera_is_said_at_once(text, said, tmp_path, monkey
     assert "secret" not in str(error.value)
 
 
+def test_a_pipeline_is_a_camera_where_opencv_has_gstreamer(monkeypatch):
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda backend: True)
+    opened = []
+    capture = SimpleNamespace(isOpened=lambda: True, get=lambda property: -1.0)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *given: opened.append(given) or capture)
+    text = "rtspsrc location=rtsp://h/1 user-pw=secret ! decodebin ! appsink"
+    source = find_source(text, infrared=True)
+    source.open()
+    assert opened == [(text, cv2.CAP_GSTREAMER)]
+    assert source.live and source.name == "GStreamer rtspsrc ! ..."
+
+
 @needs_ffmpeg
 @pytest.mark.parametrize(
     ("format", "codec", "bits"),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 # What a P2 Pro and a Boson offer, in one device; the first is the default.
-MODES = "YUYV 256 384 25;YUYV 256 192 25;Y16  640 512 30;Y16  640 512 60;Y16  320 256 60;Y12  320 256 60"
+MODES = "YUYV 256 384 25;YUYV 256 192 25;Y16  640 512 30;Y16  640 512 60;Y16  320 256 60;"
+MODES += "Y12  320 256 60"
 COMPILER = shutil.which("cc")
 needs_compiler = pytest.mark.skipif(
     sys.platform != "linux" or COMPILER is None, reason="needs Linux and a C compiler"
