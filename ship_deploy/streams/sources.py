@@ -236,8 +236,8 @@ def find_source(text: str, *, infrared: bool = False, mode: Mode | None = None) 
 def _pipeline(text: str, infrared: bool, mode: Mode | None) -> Camera:
     if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
         raise UserError(
-            "a GStreamer pipeline: this OpenCV was built without GStreamer, as those from PyPI are; "
-            "use another, or write a source of your own that reads the pipeline's appsink"
+            "a GStreamer pipeline, but OpenCV was built without GStreamer, as it is on PyPI; use "
+            "another build, or write a source of your own that reads the pipeline's appsink"
         )
     return Camera(text, infrared=infrared, mode=mode)
 
