@@ -102,7 +102,17 @@ def commands(folder: Path) -> dict[str, list[str]]:
             *(*COMMAND, "build", "ship-t", "-o", "OUTPUT/a.engine", "--flavour", "tensorrt-rtx"),
             *("--compute-capability", "8.6", "--max", "64x64", "--opt", "64x64"),
         ],
-        "stream": [*COMMAND, "stream", *both, "-o", "OUTPUT", "--model", "ship-t", "--threads", "1"],
+        "stream": [
+            *COMMAND,
+            "stream",
+            *both,
+            "-o",
+            "OUTPUT",
+            "--model",
+            "ship-t",
+            "--threads",
+            "1",
+        ],
         "checkpoints": [sys.executable, "-c", SAVING, "OUTPUT"],
     }
 
