@@ -180,7 +180,7 @@ def test_a_video_of_very_large_frames_is_refused_before_one_is_decoded():
     sizes = {cv2.CAP_PROP_FRAME_WIDTH: 20_000.0, cv2.CAP_PROP_FRAME_HEIGHT: 20_000.0}
     capture = SimpleNamespace(isOpened=lambda: True, get=sizes.get, release=lambda: None)
     with pytest.raises(UserError, match=r"a video of 20000x20000, .*--max-pixels"):
-        _Video(capture)
+        Video(capture)
 
 
 def test_only_images_are_readable():
