@@ -25,6 +25,7 @@ GPU_SIZES = ["480x640", "1080x1920", "256x320", "768x1024"]  # what matters most
 SCALES = ["256x320", "480x640", "768x1024", "1080x1920", "2160x3840"]
 BATCHES = [1, 2, 4, 8, 16]
 STREAM_SIZES = ["480x640", "1080x1920"]
+SEEDS = [7, 8]
 PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", *CATALOGUE]
 ALL: list[str] = []  # candidates; none named is all of them
@@ -420,6 +421,21 @@ def bombs(
 
     with ERR.status("Reading"):
         table = bombs.run(output, before)
+    _show(table)
+
+
+@app.command()
+def faults(
+    output: Output,
+    seed: Annotated[list[int], typer.Option(help="Seed of the faults; may be repeated.")] = SEEDS,
+    count: Annotated[int, typer.Option(min=100, help="Faults of both cameras.")] = 1000,
+) -> None:
+    """Stream from cameras that fail; fail if memory grows or a frame is unaccounted for."""
+    from benchmarks.streaming import faults
+
+    logging.getLogger("ship_deploy.streams").setLevel(logging.CRITICAL)  # it tells of every one
+    with ERR.status("Failing"):
+        table = faults.run(output, seed, count)
     _show(table)
 
 

@@ -20,8 +20,8 @@ from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import measure as latency
 from benchmarks.latency import scaling
 from benchmarks.quality import summary
+from benchmarks.streaming import faults, soak
 from benchmarks.streaming import overhead as stream
-from benchmarks.streaming import soak
 from benchmarks.targets import flicker, misalignment
 from benchmarks.targets import measure as targets
 from ship_deploy.errors import UserError
@@ -34,6 +34,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
     "bombs": bombs.tabulate,
+    "faults": faults.tabulate,
     "fidelity": fidelity.tabulate,
     "flicker": flicker.tabulate,
     "fuzz": fuzzing.tabulate,

@@ -35,7 +35,8 @@ FENCE = re.compile(
 TESTED = {"python", "sh", "yaml", "csv"}
 SHOWN = {"text", "ini"}  # there is nothing to run
 MODULES = {"training", "export", "benchmarks", "venv"}  # for python -m
-OTHERS = {"apt-get", "cd", "export"}  # programs that are not ours
+# Programs that are not ours.
+OTHERS = {"apt-get", "cd", "export", "ffmpeg", "gst-launch-1.0", "modprobe"}
 
 
 class Block(NamedTuple):

@@ -51,8 +51,8 @@ CropInfrared = Annotated[
     str | None,
     typer.Option(
         metavar="top|bottom|X,Y,W,H",
-        help="Part of each infrared frame to use; top for USB cameras whose frames hold the "
-        "image above the temperatures.",
+        help="Part of each infrared frame to use; of USB cameras whose frames hold two pictures, "
+        "top is the image, bottom the temperatures.",
     ),
 ]
 MaxPixels = Annotated[
@@ -158,6 +158,21 @@ def stream(
         ),
     ],
     infrared: Annotated[str, typer.Argument(help="The same for the infrared camera.")],
+    visible_mode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT,HxW,RATE",
+            help="Pixel format, size and rate to ask a camera of this computer for, or some of "
+            "them: MJPG,720x1280,30.",
+        ),
+    ] = None,
+    infrared_mode: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT,HxW,RATE",
+            help="The same: Y16 for counts; YUYV16 for USB cameras that send temperatures as YUYV.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -221,7 +236,7 @@ def stream(
         typer.Option(
             metavar="ADDRESS",
             help="Media server to send the fused stream to: rtsp://HOST:8554/NAME, or rtmp, srt, "
-            "udp or http.",
+            "udp or http; or ENV:NAME or file:PATH that holds its address.",
         ),
     ] = None,
     serve: Annotated[
@@ -252,6 +267,8 @@ def stream(
         visible,
         infrared,
         output,
+        visible_mode=visible_mode,
+        infrared_mode=infrared_mode,
         pair_by=pair_by.value,
         offset=offset,
         rate=rate,

@@ -21,6 +21,7 @@ from ship_deploy.geometry.shape import Crop
 from ship_deploy.results import Output, SourceStatistics, Statistics
 from ship_deploy.serving import Server
 from ship_deploy.streams.addresses import read_address
+from ship_deploy.streams.devices import read_mode
 from ship_deploy.streams.outputs import ImageOutput, close_all
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
@@ -37,6 +38,8 @@ def stream(
     infrared: str,
     output: Path | None = None,
     *,
+    visible_mode: str | None = None,
+    infrared_mode: str | None = None,
     pair_by: Literal["time", "index"] = "time",
     offset: float = 0.0,
     rate: float | None = None,
@@ -63,6 +66,8 @@ def stream(
         visible: what `find_source` takes.
         infrared: the same.
         output: a video file, a folder for images, or None.
+        visible_mode: what `read_mode` takes; None for the camera's own choice.
+        infrared_mode: the same.
         pair_by: see `Pipeline`.
         offset: the same, seconds.
         rate: frames per second of what is written or sent; None for the visible file's, or 25.
@@ -75,7 +80,8 @@ def stream(
         clahe: the same.
         black_hot: the same.
         crop_infrared: the part of each infrared frame that is used, see `Crop`; None for all.
-        push: address to send the fused stream to, see `PushOutput`, or None.
+        push: address to send the fused stream to, see `PushOutput`, what `read_address` reads one
+            from, or None.
         serve: HOST:PORT of the live page, or None.
         token: what its viewers have to know, ENV:NAME or file:PATH that holds it, or None.
         model: see `Fuser`; so are those that follow.
@@ -87,7 +93,11 @@ def stream(
         UserError: what cannot be used, read or written.
     """
     logging.basicConfig(level=logging.INFO, handlers=[_Log()])
-    sources = find_source(visible), find_source(infrared, infrared=True)
+    modes = [None if text is None else read_mode(text) for text in (visible_mode, infrared_mode)]
+    sources = (
+        find_source(visible, mode=modes[0]),
+        find_source(infrared, infrared=True, mode=modes[1]),
+    )
     visible_rate = sources[0].rate if isinstance(sources[0], VideoFile) else RATE
     video = partial(
         VideoOutput,

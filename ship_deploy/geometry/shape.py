@@ -63,7 +63,8 @@ def fit(infrared: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
         return infrared
     (height, width), (h, w) = size, infrared.shape
     if abs(w * height / (h * width) - 1) > PROPORTIONS:
-        said = "; it may hold two pictures: try --crop-infrared top" if h > w > h // 2 else ""
+        two = h > w > h // 2
+        said = "; it may hold two pictures: try --crop-infrared top or bottom" if two else ""
         raise UserError(
             f"visible is {height}x{width} and infrared {h}x{w} (height x width): frames must be "
             f"aligned and of the same proportions; crop the infrared ones or calibrate{said}"

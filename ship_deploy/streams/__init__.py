@@ -10,6 +10,7 @@ from ship_deploy.geometry.shape import Crop
 from ship_deploy.results import Clock, Frame, Output, Result, SourceStatistics, Statistics
 from ship_deploy.serving import Server
 from ship_deploy.streams.compositor import Fuse, Prepare
+from ship_deploy.streams.devices import Mode
 from ship_deploy.streams.outputs import Callback, ImageOutput
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
@@ -39,6 +40,7 @@ __all__ = [
     "Grabbed",
     "ImageFolder",
     "ImageOutput",
+    "Mode",
     "Output",
     "Pipeline",
     "Preparation",

@@ -2,8 +2,7 @@
 
 import re
 import stat
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from urllib.request import url2pathname
@@ -13,19 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.errors import UserError
-from ship_deploy.frames import SMALLEST, most_pixels
+from ship_deploy.frames import SMALLEST
 from ship_deploy.images import list_images, read_infrared, read_visible
 from ship_deploy.names import SUFFIXES
 from ship_deploy.results import Clock
 from ship_deploy.streams.addresses import read_address, show_address
+from ship_deploy.streams.devices import COUNTS, Mode, check_device, open_device
 from ship_deploy.streams.snapshots import Snapshots, is_snapshot
+from ship_deploy.streams.videos import Video, read_packets
 
 OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "rtp", "udp", "tcp")
-DEVICES = "/dev/video"  # and a number
 FASTEST = 400.0  # frames per second of a video that are believed
 RATE = 25.0  # frames per second where nothing says it
-GREY_16 = int.from_bytes(b"Y1\0\x10", "little"), int.from_bytes(b"Y16 ", "little")
+
 
 # An image and its stamp, in seconds on the source's own clock, if it has one.
 Grabbed: TypeAlias = tuple[NDArray[Any] | None, float | None]
@@ -82,7 +82,7 @@ class Source(Protocol):
 
 
 class Camera:
-    """A camera by its index or device, or a network stream by its address.
+    """A camera by its index or device, a network stream by its address, or a GStreamer pipeline.
 
     Network streams are read by FFmpeg, RTSP over TCP. The environment variable
     `OPENCV_FFMPEG_CAPTURE_OPTIONS` changes that, such as "rtsp_transport;udp|fflags;nobuffer".
@@ -92,32 +92,44 @@ class Camera:
 
     Args:
         address: 0, 1, ..., a device such as /dev/v4l/by-id/..., or rtsp://..., http://..., and
-            whatever else FFmpeg knows.
+            whatever else FFmpeg knows. Or "... ! appsink", where OpenCV was built with GStreamer.
         infrared: whether it is the infrared one, of which no depth may be lost.
+        mode: pixel format, size and rate of a camera of this computer.
+
+    Raises:
+        UserError: a mode for a network stream or a pipeline.
     """
 
     live = True
     clock: Clock = "own"
 
-    def __init__(self, address: int | str, *, infrared: bool = False) -> None:
-        self.address = address
-        self._local = isinstance(address, int) or "://" not in address
+    def __init__(
+        self, address: int | str, *, infrared: bool = False, mode: Mode | None = None
+    ) -> None:
+        self.address, self.mode = address, mode or Mode()
+        self._pipeline = is_pipeline(str(address))
+        self._local = not (self._pipeline or "://" in str(address))
         if isinstance(address, int):
             self.name = f"camera {address}"
+        elif self._pipeline:  # of which any part may hold a password
+            self.name = f"GStreamer {address.split()[0]} ! ..."
         else:
             self.name = address if self._local else show_address(address)
         self._keep = self.name if infrared else ""
+        if mode and not self._local:
+            raise UserError(f"{self.name}: a mode can be chosen of cameras of this computer only")
 
     def open(self) -> Capture:
         """Open it; `OSError` if that cannot be done now, UserError if it never can."""
         if self._local:
-            backend = cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY
-            return _Video(cv2.VideoCapture(self.address, backend), self._keep)
+            return Video(open_device(self.address, self.mode), self._keep, self.mode.counts)
+        if self._pipeline:
+            return Video(cv2.VideoCapture(self.address, cv2.CAP_GSTREAMER), self._keep)
         if is_snapshot(str(self.address)):
             return Snapshots(str(self.address), READ_DEADLINE)
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_DEADLINE * 1000)]
         limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_DEADLINE * 1000)]
-        return _Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits), self._keep)
+        return Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits), self._keep)
 
 
 class VideoFile:
@@ -126,13 +138,14 @@ class VideoFile:
     Args:
         path: file.
         infrared: whether it is the infrared one, of which no depth may be lost.
+        counts: the two bytes of each pixel of raw YUYV are one number, see `Mode`.
     """
 
     live = False
     clock: Clock = "own"
 
-    def __init__(self, path: Path, *, infrared: bool = False) -> None:
-        self.path, self.name = path, str(path)
+    def __init__(self, path: Path, *, infrared: bool = False, counts: bool = False) -> None:
+        self.path, self.name, self._counts = path, str(path), counts
         self._keep = self.name if infrared else ""
 
     @property
@@ -146,7 +159,10 @@ class VideoFile:
 
     def open(self) -> Capture:
         """Open it; `OSError` if it is not a video, UserError if its depth would be lost."""
-        return _Video(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG), self._keep)
+        capture = cv2.VideoCapture(self.name, cv2.CAP_FFMPEG)
+        if self._counts and capture.isOpened():
+            read_packets(capture, self.name)
+        return Video(capture, self._keep, self._counts)
 
 
 class ImageFolder:
@@ -169,110 +185,61 @@ class ImageFolder:
         return _Images(iter(images), self._infrared)
 
 
-def find_source(text: str, *, infrared: bool = False) -> Source:
+def is_pipeline(text: str) -> bool:
+    """Whether a text is a pipeline of GStreamer's."""
+    return " ! " in text
+
+
+def find_source(text: str, *, infrared: bool = False, mode: Mode | None = None) -> Source:
     """The source that a user means.
 
     Args:
-        text: a camera's index or device, an address such as rtsp://HOST:PORT/PATH, what
-            `read_address` reads one from, a video file, or a folder of images.
+        text: a camera's index or device, an address such as rtsp://HOST:PORT/PATH or a GStreamer
+            pipeline, what `read_address` reads one from, a video file, or a folder of images.
         infrared: whether it is the infrared one, whose images may have 16 bits.
+        mode: of a camera of this computer; of a video, only that it is YUYV16.
 
     Raises:
-        UserError: there is no such thing.
+        UserError: there is no such thing, or not with a mode.
     """
     text = read_address(text)
     if device := re.fullmatch(r"(?:/dev/video)?(\d+)", text):
-        _check_device(int(device[1]))
-        return Camera(int(device[1]), infrared=infrared)
+        check_device(int(device[1]))
+        return Camera(int(device[1]), infrared=infrared, mode=mode)
     scheme, colon, rest = text.partition("://")
     if colon and re.fullmatch(r"[A-Za-z][\w+.-]*", scheme, re.ASCII):
         if scheme.lower() in SCHEMES:
-            return Camera(text, infrared=infrared)
+            return Camera(text, infrared=infrared, mode=mode)
         if scheme.lower() != "file":
             known = ", ".join(f"{each}://" for each in SCHEMES)
             raise UserError(f"{scheme}://...: not the address of a camera ({known})")
         text = url2pathname(rest.removeprefix("localhost"))
-    elif " ! " in text:
-        raise UserError(
-            "a GStreamer pipeline is no source, as OpenCV's wheels lack GStreamer; write a source "
-            "of your own that reads its appsink"
-        )
     path = Path(text)
     try:
-        mode = path.stat().st_mode
+        kind = path.stat().st_mode
     except (OSError, ValueError):
+        if is_pipeline(text):
+            return _pipeline(text, infrared, mode)
         raise UserError(
             f"{text}: no such file or folder; a camera is an index such as 0, or an address"
         ) from None
-    if stat.S_ISCHR(mode):
-        return Camera(text, infrared=infrared)
-    if stat.S_ISDIR(mode) or path.suffix.lower() in SUFFIXES:
+    if stat.S_ISCHR(kind):
+        return Camera(text, infrared=infrared, mode=mode)
+    folder = stat.S_ISDIR(kind) or path.suffix.lower() in SUFFIXES
+    if mode and (folder or mode != Mode(COUNTS)):
+        raise UserError(f"{text}: a mode can be chosen of cameras only; of a raw video, {COUNTS}")
+    if folder:
         return ImageFolder(path, infrared=infrared)
-    return VideoFile(path, infrared=infrared)
+    return VideoFile(path, infrared=infrared, counts=mode is not None)
 
 
-def _check_device(index: int) -> None:
-    """Say that there is no camera of that index, on Linux, where files tell."""
-    if sys.platform != "linux" or Path(f"{DEVICES}{index}").exists():
-        return
-    found = sorted(str(path) for path in Path(DEVICES).parent.glob(f"{Path(DEVICES).name}*"))
-    there = f"there are {', '.join(found)}" if found else f"there is no {DEVICES}*"
-    raise UserError(f"camera {index}: no such device; {there}")
-
-
-def _lost_depth(codes: Iterable[int]) -> int:
-    """Bits per sample of a pixel format that OpenCV would cut down to 8; 0 if it is none.
-
-    FFmpeg's codes of raw formats hold the depth: "Y1", 0, 10 for gray10le, "Y3", 11, 10 for
-    yuv420p10le, and backwards for big-endian ones.
-    """
-    for code in codes:
-        letters = code.to_bytes(4, "little")
-        for ordered in (letters, letters[::-1]):
-            if ordered[:1] == b"Y" and ordered[1:2] in b"1234" and 8 < ordered[3] <= 16:
-                return ordered[3]
-    return 0
-
-
-class _Video:
-    """An open video.
-
-    Args:
-        capture: OpenCV's.
-        keep: the name of a source of which no depth may be lost; "" if it may.
-    """
-
-    def __init__(self, capture: Any, keep: str = "") -> None:
-        self._capture, self._begun = capture, False
-        if not capture.isOpened():
-            raise OSError("cannot be opened")
-        sides = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-        if sides[0] * sides[1] > most_pixels():
-            capture.release()
-            raise UserError(
-                f"a video of {sides[0]:.0f}x{sides[1]:.0f}, and frames of at most "
-                f"{most_pixels():,} pixels are decoded; --max-pixels changes that"
-            )
-        properties = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
-        codes = [int(capture.get(code)) & 0xFFFFFFFF for code in properties]
-        if any(code in GREY_16 for code in codes):
-            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else it comes as 8 bits, three times
-        elif keep and (bits := _lost_depth(codes)):
-            capture.release()
-            raise UserError(
-                f"{keep}: a video of {bits} bits a sample, of which 8 would be left; convert it: "
-                "ffmpeg -i IN -pix_fmt gray16le -c:v ffv1 OUT.mkv"
-            )
-
-    def read(self) -> Grabbed | None:
-        arrived, image = self._capture.read()
-        stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        without = self._begun and stamp <= 0  # a backend that has no stamps says 0 or -1 for ever
-        self._begun = True
-        return (image, None if without else stamp) if arrived else None
-
-    def close(self) -> None:
-        self._capture.release()
+def _pipeline(text: str, infrared: bool, mode: Mode | None) -> Camera:
+    if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+        raise UserError(
+            "a GStreamer pipeline, but OpenCV was built without GStreamer, as it is on PyPI; use "
+            "another build, or write a source of your own that reads the pipeline's appsink"
+        )
+    return Camera(text, infrared=infrared, mode=mode)
 
 
 class _Images:

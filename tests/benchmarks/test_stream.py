@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.streaming import faults, soak
 from benchmarks.streaming import overhead as stream
-from benchmarks.streaming import soak
+from benchmarks.streaming.scripted import ScriptedCamera
 from ship_deploy.errors import UserError
 
 
@@ -56,3 +57,28 @@ def test_a_lost_frame_is_seen(quick):
 
     with pytest.raises(UserError, match="1 frames are unaccounted"):
         soak.check(soak.Soak(**{**vars(result), "unaccounted": 1}))
+
+
+def test_faults_are_noticed_and_over(tmp_path):
+    table = faults.run(tmp_path, [7], 100)
+
+    (result,) = json.loads((tmp_path / "faults.json").read_text())["faults"]
+    assert sum(result["faults"].values()) == 100 and result["unaccounted"] == 0
+    assert 0 < result["noticed"] < 100 and result["results"] > result["fused"] >= faults.CALM
+    assert 0 < result["notice_p50"] <= result["notice_p99"]
+    assert 0 < result["recovery_p50"] <= result["recovery_p99"] <= result["recovery_max"]
+    assert "| 7 | 100 |" in table
+    with pytest.raises(UserError, match="seed 7: 1 frames are unaccounted"):
+        faults.check(faults.Run(**{**result, "unaccounted": 1}))
+    with pytest.raises(UserError, match=r"seed 7: memory grew by 11\.0 MB"):
+        faults.check(faults.Run(**{**result, "growth": 11_000_000}))
+
+
+def test_a_fault_is_timed_to_what_names_it():
+    visible, infrared = ScriptedCamera("visible", (16, 16)), ScriptedCamera("infrared", (16, 16))
+    visible.log = [(1.0, "cut"), (2.0, "garbage")]
+    infrared.log = [(2.5, "stall")]
+    shown = [(1.1, ""), (1.2, "visible down"), (1.3, ""), (2.2, ""), (2.8, "infrared down")]
+    notices, recoveries = faults._times([visible, infrared], [*shown, (2.9, "")])
+    assert notices == pytest.approx([0.2, 0.3])
+    assert recoveries == pytest.approx([0.3, 0.2, 0.4])

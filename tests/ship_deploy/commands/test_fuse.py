@@ -13,6 +13,7 @@ import pytest
 
 from ship_deploy import UserError
 from ship_deploy.commands.fuse import fuse_files
+from ship_deploy.frames import stretch
 from ship_deploy.images import read_visible, write_png
 from tests.ship_deploy.commands.process import check_refused, ship_deploy, start
 from training.scenes import render
@@ -234,6 +235,17 @@ def test_a_list_of_pairs(tmp_path, model):
         arguments = {"visible": None, "infrared": None, "output": out, **wrong}
         with pytest.raises(UserError, match="or --pairs"):
             fuse_files(**arguments)
+
+
+def test_temperatures_below_an_image_are_fused_in_sixteen_bits(tmp_path, model, fuser):
+    visible, infrared = render(0, 48, 64)
+    counts = infrared.astype(np.uint16) * 20 + 280 * 64
+    write_png(tmp_path / "v.png", visible)
+    write_png(tmp_path / "i.png", np.concatenate([np.full((48, 64), 90, np.uint16), counts]))
+    paths = tmp_path / "v.png", tmp_path / "i.png", tmp_path / "out.png"
+    fuse_files(*paths, crop_infrared="bottom", model=model, device="cpu")
+    expected = fuser(visible, stretch(counts, (0.5, 99.5)))
+    assert np.array_equal(read_visible(paths[2]), expected)
 
 
 @pytest.mark.parametrize("crop", [None, "top"])

@@ -176,12 +176,13 @@ def test_the_stream_is_served_while_it_runs(model, tmp_path):
 
 
 @needs_ffmpeg
-def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
+def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path, monkeypatch):
     visible, infrared = render(0, 64, 96)
     server = MediaServer(tmp_path / "kept")
     with MjpegServer(visible) as v, MjpegServer(infrared) as i:
-        options = ("--push", server.address, "--model", model, "--device", "cpu", "--threads", 1)
-        process = start(v.address, i.address, *options)
+        monkeypatch.setenv("MEDIA_SERVER", server.address)  # which other users cannot see
+        options = ("--push", "ENV:MEDIA_SERVER", "--model", model, "--device", "cpu")
+        process = start(v.address, i.address, *options, "--threads", 1)
         expected = fuser(visible, infrared).astype(float)
         error, until = np.inf, time.monotonic() + 60
         try:
@@ -201,6 +202,28 @@ def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
         assert np.abs(source - expected).mean() > 12
 
 
+@needs_ffmpeg
+def test_temperatures_below_an_image_are_fused_in_sixteen_bits(model, fuser, tmp_path):
+    """Of a USB camera whose raw video was recorded."""
+    visible, _ = render(1, 48, 64)
+    write_png(tmp_path / "v.png", visible)
+    counts = np.random.default_rng(0).integers(280 * 64, 310 * 64, (48, 64), np.uint16)
+    whole = np.concatenate([np.full((48, 64), 90, np.uint16), counts])
+    given = ["-f", "rawvideo", "-pixel_format", "yuyv422", "-video_size", "64x96", "-i", "-"]
+    making = ["ffmpeg", "-v", "error", *given, "-c", "copy", tmp_path / "i.mkv"]
+    subprocess.run(making, input=whole.tobytes(), check=True)
+
+    result = stream(
+        *(tmp_path / "v.png", tmp_path / "i.mkv", "-o", tmp_path / "fused"),
+        *("--infrared-mode", "YUYV16", "--crop-infrared", "bottom"),
+        *("--model", model, "--device", "cpu"),
+    )
+
+    assert result.returncode == 0, result.stderr
+    expected = fuser(visible, stretch(counts, (0.5, 99.5)))
+    assert np.array_equal(cv2.imread(str(tmp_path / "fused" / "00000000.png")), expected)
+
+
 @pytest.mark.parametrize(
     ("words", "options", "message"),
     [
@@ -210,6 +233,9 @@ def test_the_stream_is_pushed_while_it_runs(model, fuser, tmp_path):
             {"push": "ftp://host"},
             "ftp://host: not the address of a media server",
         ),
+        (("v.avi", "i.avi"), {"push": "ENV:NONE"}, "ENV:NONE: there is no such environment"),
+        (("v.avi", "i.avi"), {"visible_mode": "MJPEG"}, "pixel format is 'MJPEG'"),
+        (("v.avi", "i.avi"), {"visible_mode": "MJPG"}, "a mode can be chosen of cameras only"),
         (("v.avi", "i.avi"), {"smoothing": -1.0}, "smoothing is -1.0"),
         (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
         (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),

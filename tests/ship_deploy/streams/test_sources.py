@@ -9,8 +9,9 @@ import pytest
 
 from ship_deploy.errors import UserError
 from ship_deploy.images import write_png
-from ship_deploy.streams import Camera, ImageFolder, VideoFile, find_source, sources
-from ship_deploy.streams.sources import _Video, readable
+from ship_deploy.streams import Camera, ImageFolder, VideoFile, devices, find_source
+from ship_deploy.streams.sources import readable
+from ship_deploy.streams.videos import Video
 from tests.ship_deploy.streams.media_server import needs_ffmpeg
 
 
@@ -23,7 +24,7 @@ def read_all(source):
 
 
 def test_words_become_sources(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "DEVICES", f"{tmp_path}/video")
+    monkeypatch.setattr(devices, "DEVICES", f"{tmp_path}/video")
     (tmp_path / "video0").touch()
     (tmp_path / "video3").touch()
     (tmp_path / "o.mp4").touch()
@@ -63,12 +64,24 @@ def test_a_device_is_a_camera_by_any_name(tmp_path):
     ],
 )
 def test_what_can_never_be_a_camera_is_said_at_once(text, said, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "DEVICES", f"{tmp_path}/video")
+    monkeypatch.setattr(devices, "DEVICES", f"{tmp_path}/video")
     (tmp_path / "video0").touch()
     (tmp_path / "video3").touch()
     with pytest.raises(UserError, match=said) as error:
         find_source(text)
     assert "secret" not in str(error.value)
+
+
+def test_a_pipeline_is_a_camera_where_opencv_has_gstreamer(monkeypatch):
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda backend: True)
+    opened = []
+    capture = SimpleNamespace(isOpened=lambda: True, get=lambda property: -1.0)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *given: opened.append(given) or capture)
+    text = "rtspsrc location=rtsp://h/1 user-pw=secret ! decodebin ! appsink"
+    source = find_source(text, infrared=True)
+    source.open()
+    assert opened == [(text, cv2.CAP_GSTREAMER)]
+    assert source.live and source.name == "GStreamer rtspsrc ! ..."
 
 
 @needs_ffmpeg
@@ -137,7 +150,7 @@ def test_a_camera_without_a_clock_gives_no_stamps(says):
     capture = SimpleNamespace(
         isOpened=lambda: True, read=lambda: (True, "image"), get=lambda property: says
     )
-    video = _Video(capture)
+    video = Video(capture)
 
     assert [video.read()[1] for _ in range(3)] == [says / 1000, None, None]
 
@@ -167,7 +180,7 @@ def test_a_video_of_very_large_frames_is_refused_before_one_is_decoded():
     sizes = {cv2.CAP_PROP_FRAME_WIDTH: 20_000.0, cv2.CAP_PROP_FRAME_HEIGHT: 20_000.0}
     capture = SimpleNamespace(isOpened=lambda: True, get=sizes.get, release=lambda: None)
     with pytest.raises(UserError, match=r"a video of 20000x20000, .*--max-pixels"):
-        _Video(capture)
+        Video(capture)
 
 
 def test_only_images_are_readable():
