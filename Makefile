@@ -56,8 +56,8 @@ lint: install
 
 # The documentation, in build/site; with npm, there is a page in it that fuses in the browser.
 docs: install
-	if command -v npm >/dev/null; then cd docs/browser && npm install --omit=dev --ignore-scripts \
-		--no-package-lock --no-audit --no-fund --silent; fi
+	if command -v npm >/dev/null; then npm install --prefix build/browser --omit=dev --ignore-scripts \
+		--no-save --no-audit --no-fund --silent onnxruntime-web@1.30.0; fi
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: install

@@ -16,8 +16,8 @@ from training.scenes import render
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results"
-BROWSER = DOCS / "browser"  # what the page that fuses in the browser loads
-RUNTIME = BROWSER / "node_modules" / "onnxruntime-web" / "dist"
+# ONNX Runtime Web, for the page that fuses in the browser, as `make docs` installs it.
+RUNTIME = DOCS.parent / "build" / "browser" / "node_modules" / "onnxruntime-web" / "dist"
 PARTS = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
 NO_RUNTIME = "**This site was built without `npm`, so nothing can be fused on this page.**"
 SCRIPT = re.compile(r"<script.*</script>")
