@@ -16,13 +16,14 @@ def update(catalogue: str, results: Path) -> str:
 
     Args:
         catalogue: its JSON.
-        results: folder of `latency*.json` and `quality*.json`.
+        results: folder of `latency*.json`, `targets*.json` and `quality*.json`.
     """
     entries = json.loads(catalogue)
     for entry in entries:
         path = PATH.with_name(entry["file"])
         records = [json.loads(p.read_text("utf-8")) for p in sorted(results.glob("*.json"))]
         entry["speed"] = next(filter(None, (_speed(path, r) for r in records)), None)
+        entry["kept"] = next(filter(None, (_kept(path, r) for r in records)), None)
         entry["quality"] = next(filter(None, (_quality(path, r) for r in records)), None)
     return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
 
@@ -42,6 +43,20 @@ def _speed(path: Path, record: dict[str, Any]) -> dict[str, Any] | None:
     about = f"ONNX Runtime {machine['onnxruntime']}, {record['threads']} threads of "
     about += f"{machine['processor']}, {machine['measured'][:10]}"
     return {"seconds": seconds, "measured": about} if seconds else None
+
+
+def _kept(path: Path, record: dict[str, Any]) -> dict[str, Any] | None:
+    """What the method that is this file keeps of real pairs, if the record is one of targets."""
+    if "lost_below" not in record:
+        return None
+    for method, about in record["methods"].items():
+        if digest(path)[:12] in about and (data := record["data"].get("real")):
+            found = data["summary"][method]
+            names = {"lost": "lost", "targets": "kept", "detail": "detail"}
+            kept = {name: _rounded(found[measure]["value"]) for name, measure in names.items()}
+            date = record["machine"]["measured"][:10]
+            return kept | {"measured": f"{data['targets']} targets of real pairs, {date}"}
+    return None
 
 
 def _quality(path: Path, record: dict[str, Any]) -> dict[str, Any] | None:

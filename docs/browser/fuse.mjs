@@ -52,12 +52,12 @@ function pixels(source, canvas, [width, height]) {
 async function fuse(visible, infrared, size) {
   const [width, height] = size;
   const colour = pixels(visible, at("visible-picture"), size);
-  const heat = pixels(infrared, at("infrared-picture"), size);
+  const thermal = pixels(infrared, at("infrared-picture"), size);
   const bgr = new Uint8Array(3 * width * height);
   const grey = new Uint8Array(width * height);
   let coloured = 0;
   for (let i = 0; i < grey.length; i++) {
-    const [r, g, b] = [heat[4 * i], heat[4 * i + 1], heat[4 * i + 2]];
+    const [r, g, b] = [thermal[4 * i], thermal[4 * i + 1], thermal[4 * i + 2]];
     if (Math.max(r, g, b) - Math.min(r, g, b) > GREY) coloured++;
     grey[i] = g;
     bgr[3 * i] = colour[4 * i + 2];

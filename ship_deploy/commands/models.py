@@ -8,7 +8,7 @@ from rich.table import Table
 from ship_deploy import console
 from ship_deploy.models import CATALOGUE, Model
 
-SIZE, DATA, METRICS = "480x640", "TNO", ("VIF", "Qabf", "N_abf")  # of the table; JSON has all
+SIZE = "480x640"  # of the table; JSON has all
 
 
 def list_models(as_json: bool) -> None:
@@ -17,18 +17,26 @@ def list_models(as_json: bool) -> None:
         print(json.dumps([asdict(model) for model in CATALOGUE.values()], indent=2))
         return
     table = Table(title="Bundled models; the first is the default", title_justify="left")
-    for heading in ("name", "network", f"{SIZE} on a CPU", *METRICS):
+    for heading in (
+        "name",
+        "network",
+        f"{SIZE} on a CPU",
+        "targets lost",
+        "targets kept",
+        "detail kept",
+    ):
         table.add_column(heading, overflow="fold")
     for model in CATALOGUE.values():
         network = f"{model.network}, {model.precision}"
-        table.add_row(model.name, network, _seconds(model), *_means(model))
+        table.add_row(model.name, network, _seconds(model), *_kept(model))
     console.OUT.print(table)
     for model in CATALOGUE.values():
-        print(f"{model.name}: {model.purpose}\n  trained on: {model.data}")
+        print(f"{model.name}: {model.purpose}")
+        print(f"  network: {model.network}, {model.precision}\n  trained on: {model.data}")
         if model.speed:
             print(f"  speed: median time of a frame; {model.speed.measured}")
-        if model.quality:
-            print(f"  quality: mean over {DATA}; {model.quality.measured}")
+        if model.kept:
+            print(f"  kept of what either camera shows: {model.kept.measured}")
 
 
 def _seconds(model: Model) -> str:
@@ -36,6 +44,7 @@ def _seconds(model: Model) -> str:
     return f"{found:.3g} s" if found else "not measured"
 
 
-def _means(model: Model) -> list[str]:
-    means = model.quality.means.get(DATA, {}) if model.quality else {}
-    return [f"{means[name]:.3g}" if name in means else "-" for name in METRICS]
+def _kept(model: Model) -> list[str]:
+    if model.kept is None:
+        return ["-", "-", "-"]
+    return [f"{model.kept.lost:.1%}", f"{model.kept.targets:.0%}", f"{model.kept.detail:.0%}"]

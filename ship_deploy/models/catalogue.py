@@ -45,6 +45,23 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """How much of what either source shows is in the fused pictures of real pairs.
+
+    Attributes:
+        lost: share of the marked targets that can hardly be seen.
+        targets: mean share of the targets' contrast that is kept.
+        detail: mean share of the visible frame's fine detail that is kept.
+        measured: number of targets and date.
+    """
+
+    lost: float
+    targets: float
+    detail: float
+    measured: str
+
+
+@dataclass(frozen=True)
 class Model:
     """A bundled model.
 
@@ -56,7 +73,8 @@ class Model:
         purpose: what it is for, in a line.
         data: what it was trained on, and under which licence that is.
         speed: as measured; None until then.
-        quality: as measured; None until then.
+        kept: as measured by `python -m benchmarks targets`; None until then.
+        quality: as measured by `python -m benchmarks quality`; None until then.
     """
 
     name: str
@@ -66,6 +84,7 @@ class Model:
     purpose: str
     data: str
     speed: Speed | None
+    kept: Kept | None
     quality: Quality | None
 
     @property
@@ -75,10 +94,11 @@ class Model:
 
 
 def _model(entry: dict[str, Any]) -> Model:
-    speed, quality = entry.pop("speed"), entry.pop("quality")
+    speed, kept, quality = (entry.pop(name) for name in ("speed", "kept", "quality"))
     return Model(
         **entry,
         speed=speed and Speed(**speed),
+        kept=kept and Kept(**kept),
         quality=quality and Quality(**quality),
     )
 

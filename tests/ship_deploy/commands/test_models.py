@@ -18,7 +18,9 @@ def test_the_table_is_not_cut_at_80_columns():
     for model in CATALOGUE.values():
         assert model.name in result.stdout and model.data in result.stdout
         assert f"{model.network}, {model.precision}" in result.stdout
-    assert f"{CATALOGUE['ship'].speed.seconds['480x640']:.3g} s" in result.stdout
+    default = next(iter(CATALOGUE.values()))
+    assert f"{default.speed.seconds['480x640']:.3g} s" in result.stdout
+    assert f"{default.kept.lost:.1%}" in result.stdout
 
 
 def test_json_holds_everything():
