@@ -17,18 +17,10 @@ def list_models(as_json: bool) -> None:
         print(json.dumps([asdict(model) for model in CATALOGUE.values()], indent=2))
         return
     table = Table(title="Bundled models; the first is the default", title_justify="left")
-    for heading in (
-        "name",
-        "network",
-        f"{SIZE} on a CPU",
-        "targets lost",
-        "targets kept",
-        "detail kept",
-    ):
+    for heading in ("name", f"{SIZE} on a CPU", "targets lost", "targets kept", "detail kept"):
         table.add_column(heading, overflow="fold")
     for model in CATALOGUE.values():
-        network = f"{model.network}, {model.precision}"
-        table.add_row(model.name, network, _seconds(model), *_kept(model))
+        table.add_row(model.name, _seconds(model), *_kept(model))
     console.OUT.print(table)
     for model in CATALOGUE.values():
         print(f"{model.name}: {model.purpose}")
