@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from benchmarks.models import Models
 
 SIZES = ["256x320", "480x640"]
+BUNDLED_SIZES = ["120x160", "256x320", "480x640", "720x1280"]
+THREADS = [2, 1]
+TARGETS = Path(__file__).parent / "results" / "targets.json"
 GPU_SIZES = ["480x640", "1080x1920", "256x320", "768x1024"]  # what matters most first
 SCALES = ["256x320", "480x640", "768x1024", "1080x1920", "2160x3840"]
 BATCHES = [1, 2, 4, 8, 16]
@@ -28,6 +31,7 @@ STREAM_SIZES = ["480x640", "1080x1920"]
 SEEDS = [7, 8]
 PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", *CATALOGUE]
+UNSEEN = ["average", "maximum", "laplacian", "guided", "MSX-like", *CATALOGUE][:6]
 ALL: list[str] = []  # candidates; none named is all of them
 RUNTIME = ["onnxruntime-cpu-fp32"]
 NO_DATA: list[Path] = []
@@ -105,6 +109,25 @@ def latency(
 
         chosen = choose(candidate, FOR_LATENCY[device])
         _show(run(made, chosen, output, sizes, rounds))
+
+
+@app.command()
+def bundled(
+    output: Output,
+    size: Sizes = BUNDLED_SIZES,
+    threads: Annotated[
+        list[int], typer.Option(min=1, help="Number of CPU threads; may be repeated.")
+    ] = THREADS,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed calls of each.")] = 7,
+    kept: Annotated[
+        Path, typer.Option(help="A targets.json, for the plot.", show_default=False)
+    ] = TARGETS,
+) -> None:
+    """Time the bundled models beside SHIP in PyTorch, on an otherwise idle machine."""
+    sizes = [parse_size("--size", text) for text in size]
+    with ERR.status("Importing torch and ONNX"):
+        from benchmarks.latency.bundled import run
+    _show(run(CHECKPOINT, output, sizes, threads, rounds, kept))
 
 
 @app.command()
@@ -349,6 +372,19 @@ def panels(
         from benchmarks.quality.panels import run
 
         run(data or [], methods, output, crops)
+
+
+@app.command()
+def unseen(
+    output: Output,
+    methods: Methods = UNSEEN,
+) -> None:
+    """Show scenes in which methods with good metrics lose people."""
+    with ERR.status("Fusing"):
+        from benchmarks.quality.unseen import run
+
+        table = run(methods, output)
+    _show(table)
 
 
 @app.command()

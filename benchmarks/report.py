@@ -17,9 +17,9 @@ from benchmarks import (
 )
 from benchmarks.fidelity import layers, narrowing
 from benchmarks.fidelity import measure as fidelity
+from benchmarks.latency import bundled, scaling
 from benchmarks.latency import measure as latency
-from benchmarks.latency import scaling
-from benchmarks.quality import summary
+from benchmarks.quality import summary, unseen
 from benchmarks.streaming import faults, soak
 from benchmarks.streaming import overhead as stream
 from benchmarks.targets import flicker, misalignment
@@ -34,6 +34,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
     "bombs": bombs.tabulate,
+    "bundled": bundled.tabulate,
     "faults": faults.tabulate,
     "fidelity": fidelity.tabulate,
     "flicker": flicker.tabulate,
@@ -52,6 +53,7 @@ TABLES: dict[str, Table] = {
     "stream": stream.tabulate,
     "targets": targets.tabulate,
     "training": training_speed.tabulate,
+    "unseen": unseen.tabulate,
 }
 """NAME.json -> NAME.md, where there is one."""
 BLOCKS: dict[str, Table] = {

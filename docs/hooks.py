@@ -49,12 +49,13 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def result(name: str) -> str:
-    """The plot and the table of a result; for pages in results/."""
-    table, plot = RESULTS / f"{name}.md", RESULTS / f"{name}.svg"
+    """The plot or picture and the table of a result; for pages one folder down."""
+    table = RESULTS / f"{name}.md"
     if not table.exists():
         return "Not measured yet."
-    shown = f"![The figures of the table, plotted](../figures/{plot.name})\n\n"
-    return (shown if plot.exists() else "") + table.read_text()
+    shown = [table.with_suffix(suffix) for suffix in (".svg", ".jpg")]
+    figures = [f"![What the table is of](../figures/{p.name})\n\n" for p in shown if p.exists()]
+    return "".join(figures) + table.read_text()
 
 
 def describe(name: str, module: str) -> str:

@@ -1,0 +1,166 @@
+"""The bundled models beside SHIP in PyTorch and beside trivial fusions, all in one run."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from benchmarks import machine, record
+from benchmarks.baselines import BASELINES as TRIVIAL
+from benchmarks.baselines import IN_COLOUR
+from benchmarks.candidates import BASELINES
+from benchmarks.drawing import COLOURS, FADED, clear, new_figure, style, svg
+from benchmarks.latency.measure import measure
+from benchmarks.loading import Fuse, load
+from benchmarks.models import Models, Size
+from ship_deploy import Fuser
+from ship_deploy.console import ERR
+from ship_deploy.files import make_folder
+from ship_deploy.frames import Frames
+from ship_deploy.models import CATALOGUE
+from training.checkpoints import digest
+from training.data import grey
+from training.scenes import render
+
+EAGER = "ship, PyTorch"  # what all others are compared with
+PLOTTED = ("480x640", 2)  # size and threads of the plot
+
+
+def run(
+    checkpoint: Path,
+    output: Path,
+    sizes: Sequence[Size],
+    threads: Sequence[int],
+    rounds: int,
+    kept: Path,
+) -> str:
+    """Time everything on the CPU, and write `bundled.json`, `bundled.md` and `bundled.svg`.
+
+    Args:
+        checkpoint: of SHIP, for PyTorch.
+        output: the folder.
+        sizes: of frames.
+        threads: numbers of CPU threads.
+        rounds: timed calls of each.
+        kept: a `targets.json`, for the plot; it is left out if there is none.
+
+    Returns:
+        The Markdown table.
+    """
+    make_folder(output)
+    results: list[dict[str, Any]] = []
+    for count in threads:
+        with limited(count):
+            for size in sizes:
+                text = f"{size[0]}x{size[1]}"
+                ERR.print(f"{text}, {count} threads: timing, {rounds} rounds")
+                found = measure(_ready(checkpoint, size, count), render(0, *size), rounds, EAGER)
+                for name, latency in found.items():
+                    results.append(
+                        {"size": text, "threads": count, "name": name, **asdict(latency)}
+                    )
+    content = {
+        "machine": machine.describe(),
+        "checkpoint_digest": digest(checkpoint),
+        "models": {name: digest(model.path) for name, model in CATALOGUE.items()},
+        "results": results,
+    }
+    table = tabulate(content)
+    record.write(output, "bundled", content, table)
+    if kept.exists():
+        (output / "bundled.svg").write_bytes(draw(content, json.loads(kept.read_text("utf-8"))))
+    return table
+
+
+def _ready(checkpoint: Path, size: Size, threads: int) -> dict[str, Fuse]:
+    ready = {EAGER: load(BASELINES["cpu"], Models(checkpoint, checkpoint.parent), size).fuse}
+    for name, model in CATALOGUE.items():
+        ready[name] = Fuser(model.path, device="cpu", threads=threads)
+    for name, fuse in TRIVIAL.items():
+        if name in IN_COLOUR:
+            ready[name] = fuse
+        elif name not in ("visible", "infrared"):  # nothing is done there
+            ready[name] = partial(_in_grey, fuse)
+    return ready
+
+
+def _in_grey(fuse: Fuse, visible: Frames, infrared: Frames) -> Frames:
+    return fuse(grey(visible), infrared)
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """PyTorch and OpenCV on so many threads."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
+
+
+def tabulate(content: dict[str, Any]) -> str:
+    """The Markdown table of a `bundled.json`."""
+    host = content["machine"]
+    lines = [
+        f"{host['processor']}; torch {host['torch']}, onnxruntime {host['onnxruntime']}; "
+        f"{host['measured'][:10]}. One frame, 8 bits, in colour but for the trivial ones; all took "
+        "turns, and the ratio is taken round by round.",
+        "",
+        "| size | threads | | p50 | p90 | frames/s | against SHIP in PyTorch |",
+        "|---|---:|---|---:|---:|---:|---:|",
+    ]
+    for r in content["results"]:
+        p50, p90 = r["percentiles"][:2]
+        low, high = r["speedup_range"]
+        ratio = (
+            "1"
+            if r["name"] == EAGER
+            else f"{_short(r['speedup'])}x ({_short(low)} to {_short(high)})"
+        )
+        cells = [r["size"], str(r["threads"]), r["name"], _time(p50), _time(p90), _short(1 / p50)]
+        lines.append(f"| {' | '.join([*cells, ratio])} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw(content: dict[str, Any], kept: dict[str, Any]) -> bytes:
+    """Targets kept of real pairs against milliseconds, as SVG; trivial fusions are faded."""
+    summary = kept["data"]["real"]["summary"]
+    with style():
+        figure = new_figure(3.6)
+        panel = figure.subplots()
+        colours = cycle(COLOURS)
+        for r in content["results"]:
+            name = r["name"]
+            if (r["size"], r["threads"]) != PLOTTED or name not in summary:
+                continue
+            colour = FADED if name in TRIVIAL else next(colours)
+            x, found = 1000 * r["percentiles"][0], summary[name]
+            label = f"{name}, {found['lost']['value']:.1%} lost"
+            panel.plot(x, found["kept"]["value"], "o", color=colour, markersize=4)
+            panel.vlines(x, *found["kept"]["interval"], color=colour, linewidth=0.6, alpha=0.5)
+            at = x, found["kept"]["value"]
+            panel.annotate(label, at, (4, 3), textcoords="offset points", color=colour)
+        panel.set_xscale("log")
+        size, threads = PLOTTED
+        panel.set_xlabel(f"ms a frame of {size}, {threads} threads", color=FADED)
+        panel.set_ylabel("targets kept →", color=FADED)
+        clear(panel)
+        return svg(figure)
+
+
+def _short(number: float) -> str:
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"
