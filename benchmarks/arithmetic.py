@@ -13,7 +13,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from training.layers.spectrum import OPERATOR
+from training.layers import phase, spectrum
 
 aten = torch.ops.aten
 
@@ -78,12 +78,27 @@ def _circular_convolution(x: Tensor, y: Tensor) -> Tensor:
     return torch.fft.irfft2(torch.view_as_complex(z.float()), s=x.shape[-2:]).half()
 
 
+def _phase_mix(amplitude: Tensor, phase1: Tensor, phase2: Tensor, floor: float) -> Tensor:
+    a, v, r = (
+        torch.view_as_real(phase.spectrum(x.float())).half() for x in (amplitude, phase1, phase2)
+    )
+    size, size1, size2 = ((z * z).sum(-1, keepdim=True).sqrt() for z in (a, v, r))
+    one = torch.tensor([1.0, 0.0], dtype=torch.half)
+    z = size * sum(
+        torch.where(n > floor * (x * x).sum((2, 3), keepdim=True)[..., None].sqrt(), z / n, one)
+        for x, z, n in ((phase1, v, size1), (phase2, r, size2))
+    )
+    z = torch.view_as_complex(z.float())
+    return torch.fft.irfft2(z, s=amplitude.shape[-2:]).half().abs()
+
+
 CASTS = {aten._to_copy.default, aten.to.dtype}  # round as they are; `half` and `float` are `to`
 
 STEPS: dict[OpOverload, Callable[..., Tensor]] = {
     aten.mean.dim: _mean,
     aten.instance_norm.default: _instance_norm,
-    OPERATOR: _circular_convolution,
+    spectrum.OPERATOR: _circular_convolution,
+    phase.OPERATOR: _phase_mix,
 }
 """Operations whose sums do not stay inside, step by step: FP16 holds the sum of a frame, the sum of
 squares, the spectrum and the product of two."""

@@ -47,6 +47,7 @@ TABLES: dict[str, Table] = {
     "layers": layers.tabulate,
     "misalignment": misalignment.tabulate,
     "narrowing": narrowing.tabulate,
+    "narrowing-fiscnet": narrowing.tabulate,
     "quality": summary.markdown,
     "scaling": scaling.tabulate,
     "soak": soak.tabulate,

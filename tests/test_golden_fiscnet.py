@@ -1,22 +1,28 @@
-"""FISCNet from its authors' weights: PyTorch and ONNX Runtime give their pictures.
+"""FISCNet from its authors' weights: PyTorch, ONNX Runtime and FP16 give their pictures.
 
 And pictures that no longer depend on rounding where a frame has no phase. The graph of luminances
 stands for both: what colour adds is the same for all networks.
 """
 
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.arithmetic import HalfArithmetic
+from benchmarks.fidelity.narrowing import deviation
 from export.build import Graph, build, finish
+from export.fold import fold
+from export.precision import Narrowed, Precision
+from export.verify import TOLERANCES_ON_REAL_FRAMES, Reference
 from ship_deploy.artifact import read_artifact
 from ship_deploy.backends.onnxruntime import OnnxRuntime
 from training.checkpoints import load_network
 from training.colour import fuse_frames
-from training.networks.fiscnet import FISCNet
+from training.networks.fiscnet import ARCHITECTURE, FISCNet
 
 RAW_TOLERANCE = 1e-4  # of the unclamped luminance, against the same formulas in FP64
 STAGE_TOLERANCE = 1e-4  # of a stage's own range
@@ -125,6 +131,33 @@ def test_a_frame_without_a_phase_gives_one_picture(network, luminance, shared, s
     for raw in (network(*frames)[1].numpy(), luminance.run(visible, infrared)):
         errors = np.abs(raw - expected).max((1, 2, 3))
         assert errors.max() <= RAW_TOLERANCE, dict(zip(HARD, errors, strict=True))
+
+
+@pytest.mark.parametrize("infrared", ["real", "black", "flat", "box"])
+def test_fp16_keeps_the_picture(network, shared, infrared):
+    golden = read(shared, "roadscene_b")
+    frames = [golden[key][40:160, 60:220] for key in ("visible_bgr_u8", "infrared_u8")]
+    if infrared != "real":
+        frames[1] = np.rint(255 * hard_frame(infrared, 120, 160)[0, 0]).astype(np.uint8)
+    visible, thermal = (np.ascontiguousarray(frame)[None] for frame in frames)
+    expected = Reference(network)(visible, thermal)
+    limit = TOLERANCES_ON_REAL_FRAMES[Precision.FP16]
+
+    found = deviation(Narrowed(fold(network), ARCHITECTURE.half), (visible, thermal), expected)
+
+    assert found.non_finite == 0
+    assert found.psnr >= limit.mean_psnr
+    assert found.far_off <= limit.far_off
+
+
+@pytest.mark.parametrize("island", ["*phases", "*pool"])
+def test_fp16_without_these_islands_overflows(network, shared, island):
+    golden = read(shared, "roadscene_b")
+    frames = golden["visible_bgr_u8"][None], golden["infrared_u8"][None]
+    islands = {key: why for key, why in ARCHITECTURE.half.islands.items() if key != island}
+    narrowed = Narrowed(fold(network), replace(ARCHITECTURE.half, islands=islands))
+    with HalfArithmetic(), torch.inference_mode():
+        assert not fuse_frames(narrowed, *map(torch.from_numpy, frames))[1].isfinite().all()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("intermediates")])

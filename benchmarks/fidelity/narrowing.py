@@ -26,6 +26,7 @@ from ship_deploy.frames import Frames
 from training.architecture import FusionNetwork, HalfPrecision, Reason
 from training.checkpoints import digest, load_network
 from training.colour import fuse_frames
+from training.layers.phase import MatrixPhaseMix
 from training.layers.spectrum import MatrixConvolution
 
 CROP = (240, 320)  # height, width, from the middle of a frame
@@ -99,7 +100,7 @@ def traffic(narrowed: Narrowed, height: int, width: int) -> int:
         inside = part.dtype.itemsize
         total += sum(x.numel() * min(x.itemsize, inside) for x in features)
         total += result.numel() * min(result.itemsize, inside)
-        if isinstance(part.part, MatrixConvolution):
+        if isinstance(part.part, MatrixConvolution | MatrixPhaseMix):
             total += part.part.passes * result.numel() * inside
 
     parts = [part for part in narrowed.modules() if isinstance(part, Typed)]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+import torch
 from onnx import ModelProto, helper
 from typer.testing import CliRunner
 
@@ -12,12 +13,14 @@ from export.build import Graph, build, finish
 from export.models import model_name
 from export.precision import Precision
 from ship_deploy.artifact import read_artifact
+from ship_deploy.commands.build import build_file
 from ship_deploy.engines.builder import build_engine
 from ship_deploy.engines.flavour import load
 from ship_deploy.engines.passport import read_whole
 from ship_deploy.engines.profile import choose_profile
 from ship_deploy.engines.recipe import make_recipe
 from training.checkpoints import load_network
+from training.networks.fiscnet import FISCNet
 
 pytest.importorskip("tensorrt_rtx", reason="needs tensorrt-rtx, of the group test")
 CONFIGS = Path(__file__).parents[2] / "configs"  # with the weights of the bundled models
@@ -75,6 +78,20 @@ def test_shipped_network_of_any_size(name, tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(finish(model, graph="frames", precision="fp16", size="any"))
     assert growth(path, *ANY) > 0
+
+
+def test_fiscnet_of_any_size(tmp_path):
+    torch.manual_seed(0)
+    model = build(FISCNet(channels=4, levels=1).eval(), Graph.FRAMES, None, Precision.FP16)
+    assert unsupported(model) == []
+    path = tmp_path / "fiscnet.onnx"
+    path.write_bytes(finish(model, network="FISCNet", graph="frames", precision="fp16", size="any"))
+
+    build_file(path, tmp_path / "fiscnet.engine", flavour="tensorrt-rtx", sizes=ANY)
+
+    engine, passport = read_whole(tmp_path / "fiscnet.engine")
+    assert passport.recipe.metadata["network"] == "FISCNet"
+    assert len(engine) > path.stat().st_size
 
 
 def test_models_and_engines_of_one_size_in_one_go(small_checkpoint, tmp_path):
