@@ -381,7 +381,7 @@ def unseen(
 ) -> None:
     """Show scenes in which methods with good metrics lose people."""
     with ERR.status("Fusing"):
-        from benchmarks.quality.unseen import run
+        from benchmarks.targets.unseen import run
 
         table = run(methods, output)
     _show(table)

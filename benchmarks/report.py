@@ -19,10 +19,10 @@ from benchmarks.fidelity import layers, narrowing
 from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import bundled, scaling
 from benchmarks.latency import measure as latency
-from benchmarks.quality import summary, unseen
+from benchmarks.quality import summary
 from benchmarks.streaming import faults, soak
 from benchmarks.streaming import overhead as stream
-from benchmarks.targets import flicker, misalignment
+from benchmarks.targets import flicker, misalignment, unseen
 from benchmarks.targets import measure as targets
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically

@@ -4,7 +4,7 @@ import json
 
 import cv2
 
-from benchmarks.quality import unseen
+from benchmarks.targets import unseen
 
 
 def test_each_scene_is_judged_by_targets_and_by_metrics(tmp_path):
