@@ -27,6 +27,7 @@ TARGETS = Path(__file__).parent / "results" / "targets.json"
 GPU_SIZES = ["480x640", "1080x1920", "256x320", "768x1024"]  # what matters most first
 SCALES = ["256x320", "480x640", "768x1024", "1080x1920", "2160x3840"]
 BATCHES = [1, 2, 4, 8, 16]
+STREAMED = ["nothing", "ship-t", "ship-s"]
 STREAM_SIZES = ["480x640", "1080x1920"]
 SEEDS = [7, 8]
 PRECISIONS = ["32-true", "bf16-mixed"]
@@ -407,14 +408,18 @@ def training(
 def stream(
     output: Output,
     size: Sizes = STREAM_SIZES,
-    frames: Annotated[int, typer.Option(min=10, help="Timed frames of each size.")] = 600,
+    frames: Annotated[int, typer.Option(min=40, help="Timed frames of each size.")] = 600,
+    model: Annotated[
+        list[str],
+        typer.Option(help="Bundled model, or 'nothing' in place of one; may be repeated."),
+    ] = STREAMED,
 ) -> None:
-    """Measure the time that the pipeline adds at 30 Hz, and its highest frame rate."""
+    """Measure two live cameras at 30 Hz from capture to result, and the highest frame rate."""
     from benchmarks.streaming import overhead as stream
 
     sizes = [parse_size("--size", text) for text in size]
     with ERR.status("Streaming; leave the machine alone"):
-        table = stream.run(output, sizes, frames)
+        table = stream.run(output, sizes, frames, model)
     _show(table)
 
 

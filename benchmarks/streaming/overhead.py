@@ -1,6 +1,7 @@
-"""What the pipeline costs around a network: time a frame, frames a second."""
+"""Two live cameras through the pipeline: from capture to result, with a model and with none."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,22 @@ from numpy.typing import NDArray
 
 from benchmarks import machine, record
 from benchmarks.streaming.cameras import DrawnCamera
+from ship_deploy import Fuser
 from ship_deploy.files import make_folder
 from ship_deploy.streams import Pipeline
 
 RATE = 30.0  # frames per second of the cameras that overhead is measured with
 WARM_UP = 30  # results that are not counted
+LONGEST = 30.0  # seconds that one model at one size is measured
+NOTHING = "nothing"  # in place of a model: gives the visible frame back
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """The pipeline around a stand-in for the network, which gives the visible frame back.
+    """The pipeline around a model.
 
     Attributes:
+        model: a bundled one's name, or `NOTHING`.
         size: height x width of both frames, 8 bits.
         frames: counted results.
         p50: seconds from the arrival of the pair's later frame to the result.
@@ -30,6 +35,7 @@ class Overhead:
         rate: fused frames per second, of sources that never keep it waiting.
     """
 
+    model: str
     size: str
     frames: int
     p50: float
@@ -38,28 +44,33 @@ class Overhead:
     rate: float
 
 
-def measure(height: int, width: int, frames: int) -> Overhead:
-    """Time two live cameras at 30 Hz, then two sources as fast as they can be read."""
+def measure(model: str, height: int, width: int, frames: int) -> Overhead:
+    """Time two live cameras at 30 Hz, then two sources as fast as they can be fused."""
+    fuse = _give_back if model == NOTHING else Fuser(model, device="cpu")
     shapes = {"visible": (height, width, 3), "infrared": (height, width)}
     visible, infrared = (DrawnCamera(name, shape, rate=RATE) for name, shape in shapes.items())
     seconds: list[float] = []
-    with Pipeline(visible, infrared, _give_back) as pipeline:
+    start = time.perf_counter()
+    with Pipeline(visible, infrared, fuse) as pipeline:
         for result in pipeline:
             if result.visible and result.infrared:
                 seconds.append(result.done - max(result.visible.time, result.infrared.time))
-            if len(seconds) == WARM_UP + frames:
+            late = len(seconds) > 2 * WARM_UP and time.perf_counter() - start > LONGEST
+            if len(seconds) == WARM_UP + frames or late:
                 break
     lost = pipeline.statistics().visible.dropped
+    counted = len(seconds) - WARM_UP
     visible, infrared = (
-        DrawnCamera(name, shape, count=frames, live=False) for name, shape in shapes.items()
+        DrawnCamera(name, shape, count=counted, live=False) for name, shape in shapes.items()
     )
     start = time.perf_counter()
-    with Pipeline(visible, infrared, _give_back) as pipeline:
+    with Pipeline(visible, infrared, fuse) as pipeline:
         fused = sum(result.fused for result in pipeline)
     p50, p99 = np.percentile(seconds[WARM_UP:], (50, 99))
     return Overhead(
+        model=model,
         size=f"{height}x{width}",
-        frames=frames,
+        frames=counted,
         p50=float(p50),
         p99=float(p99),
         dropped=sum(count for reason, count in lost.items() if reason != "stopped"),
@@ -67,14 +78,14 @@ def measure(height: int, width: int, frames: int) -> Overhead:
     )
 
 
-def run(output: Path, sizes: list[tuple[int, int]], frames: int) -> str:
-    """Measure each size; write `stream.json` and `stream.md`.
+def run(output: Path, sizes: Sequence[tuple[int, int]], frames: int, models: Sequence[str]) -> str:
+    """Measure each size with each model; write `stream.json` and `stream.md`.
 
     Returns:
         The Markdown table.
     """
     make_folder(output)
-    results = [measure(height, width, frames) for height, width in sizes]
+    results = [measure(model, *size, frames) for size in sizes for model in models]
     content = {"machine": machine.describe(), "stream": [asdict(result) for result in results]}
     table = tabulate(content)
     record.write(output, "stream", content, table)
@@ -94,10 +105,9 @@ def tabulate(content: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for r in content["stream"]:
-        lines.append(
-            f"| {r['size']} | {r['frames']} | {r['p50'] * 1000:.2f} ms | {r['p99'] * 1000:.2f} ms "
-            f"| {r['dropped']} | {r['rate']:.0f} frames/s |"
-        )
+        median, most = (f"{1000 * r[name]:.2f} ms" for name in ("p50", "p99"))
+        cells = [r["size"], r["model"], r["frames"], median, most, r["dropped"]]
+        lines.append(f"| {' | '.join(map(str, cells))} | {r['rate']:,.0f} frames/s |")
     return "\n".join(lines) + "\n"
 
 

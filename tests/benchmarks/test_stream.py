@@ -14,11 +14,13 @@ from ship_deploy.errors import UserError
 
 
 def test_overhead_and_rate_are_written_down(tmp_path):
-    table = stream.run(tmp_path, [(32, 40)], 10)
+    table = stream.run(tmp_path, [(32, 40)], 10, [stream.NOTHING, "ship-t"])
 
-    (result,) = json.loads((tmp_path / "stream.json").read_text())["stream"]
-    assert result["frames"] == 10 and result["size"] == "32x40"
-    assert 0 < result["p50"] <= result["p99"] and result["rate"] > 0
+    results = json.loads((tmp_path / "stream.json").read_text())["stream"]
+    assert [result["model"] for result in results] == ["nothing", "ship-t"]
+    for result in results:
+        assert result["frames"] == 10 and result["size"] == "32x40"
+        assert 0 < result["p50"] <= result["p99"] and result["rate"] > 0
     assert table == (tmp_path / "stream.md").read_text() and "32x40" in table
 
 
