@@ -85,6 +85,11 @@ def read_artifact(path: str | Path) -> Artifact:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read the model ({error.strerror})") from error
+    if content.startswith(b"PK") or path.suffix == ".safetensors":  # torch.save writes an archive
+        raise UserError(
+            f"{path}: a checkpoint, not a model; in a checkout, python -m export {path} -o models "
+            f"makes models/{path.stem}.onnx of it"
+        )
     again = "export it again with python -m export"
     producer, metadata, graph = "", {}, False
     try:
@@ -130,6 +135,13 @@ def _refused(message: bytes, kind: str = "model") -> str:
         if inner and (found := _refused(value, inner)):
             return found
     return ""
+
+
+def check_checkpoint(model: Path, checkpoint: Path) -> None:
+    """Raise a UserError if a model was exported from another checkpoint than this one."""
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    if read_artifact(model).metadata.get("checkpoint_digest") != digest:
+        raise UserError(f"{model}: not exported from {checkpoint} as it is; export it again")
 
 
 def _digest_field(digest: str) -> bytes:

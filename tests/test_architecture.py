@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "containers": set(),
     "processors": set(),
     "names": set(),
+    "options": {"errors"},
     "images": {"errors", "containers", "files", "frames", "names"},
     "models": {"errors"},
     "cuda": {"errors", "frames"},

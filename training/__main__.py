@@ -1,4 +1,7 @@
-"""`python -m training CONFIG.yaml [section.key=value ...]` and `python -m training saliency`."""
+"""`python -m training CONFIG.yaml [section.key=value ...]` and `python -m training saliency`.
+
+Also `python -m training --opt OPTIONS.yml`, for option files of SHIP's authors.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,11 +19,12 @@ from training.saliency import mask
 
 
 class TrainByDefault(TyperGroup):
-    """A first argument that is no command is a config to train."""
+    """A first argument that is no command is a config to train, or `--opt` ahead of options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `train` in front where it was left out."""
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
+        config = args and args[0] not in self.commands and not args[0].startswith("-")
+        if config or (args and args[0].startswith("--opt")):
             args = ["train", *args]
         return super().parse_args(ctx, args)
 
@@ -37,14 +41,32 @@ app = typer.Typer(
 
 @app.command()
 def train(
-    path: Annotated[Path, typer.Argument(metavar="CONFIG.yaml", help="Config of the run.")],
+    path: Annotated[
+        Path | None, typer.Argument(metavar="CONFIG.yaml", help="Config of the run.")
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="section.key=value", help="Settings that replace the config's."),
     ] = None,
+    opt: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OPTIONS.yml",
+            help="Option file of SHIP's or FISCNet's authors, in place of a config.",
+        ),
+    ] = None,
 ) -> None:
     """Train a network. The word train may be left out."""
-    config = load_config(path, overrides or [])
+    if opt is not None:
+        from training.options import load_options
+
+        config, lines = load_options(opt, [*([str(path)] if path else []), *(overrides or [])])
+        for line in lines if is_first_process() else ():
+            console.ERR.print(line)
+    elif path is not None:
+        config = load_config(path, overrides or [])
+    else:
+        raise typer.BadParameter("expected CONFIG.yaml, or --opt OPTIONS.yml")
     from training.loop import train as run  # after the config: lightning takes seconds
 
     weights = run(config)

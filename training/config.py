@@ -218,6 +218,11 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> Config:
         raise UserError(f"{path}: not a readable YAML file ({_one_line(error)})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no sections ({', '.join(Config.model_fields)})")
+    return check_config(path, content, overrides)
+
+
+def check_config(path: Path, content: dict[str, Any], overrides: Iterable[str]) -> Config:
+    """The config of sections that were read from `path`; see `load_config`."""
     for override in overrides:
         _apply(content, override)
     try:

@@ -1,9 +1,9 @@
 """Aligned pairs from folders: how they are laid out, what is refused, decoding, once, on all cores.
 
 A folder holds `visible/` and `infrared/`, or what public data sets call them, see `LAYOUTS`, in
-upper or lower case, paired by name as `group_by_scene` does; and perhaps `saliency/`, and `masks/`
-of known targets: 0, or the target's number. Where each of them holds a `train/`, as LLVIP's do,
-only that is read.
+upper or lower case, paired by name as `group_by_scene` does; and perhaps `saliency/`, or `mask_vi/`
+as SHIP's authors call it, and `masks/` of known targets: 0, or the target's number. Where each of
+them holds a `train/`, as LLVIP's do, only that is read.
 """
 
 import difflib
@@ -33,6 +33,7 @@ LAYOUTS = (
     ("visible", "lwir"),  # KAIST
     ("RGB", "thermal_8_bit"),  # FLIR ADAS
 )
+SALIENCY = ("saliency", "mask_vi")  # ours, SHIP's; the first that is there
 
 
 class Pair(NamedTuple):
@@ -157,7 +158,9 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
         problems.append(f"{folder}: none of {expected}" + (f"; try {inside}" if inside else ""))
         return []
     places: list[tuple[Path, Kind]] = [(kinds[0], "visible"), (kinds[1], "infrared")]
-    more = [place for place in (folder / "saliency", folder / "masks") if place.is_dir()]
+    saliency = next((folder / name for name in SALIENCY if (folder / name).is_dir()), None)
+    targets = folder / "masks" if (folder / "masks").is_dir() else None
+    more = [place for place in (saliency, targets) if place]
     places += [(place, "visible") for place in more]
     groups = group_by_scene(places)
     images = {place: group for (place, _), group in zip(places, groups, strict=True)}
@@ -170,9 +173,9 @@ def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
         wrong = {place: len(files) for place, files in paths.items() if len(files) != 1}
         problems += [f"{place / stem}.*: {n} files instead of one" for place, n in wrong.items()]
         if not wrong:
-            files = {place.name: found[0] for place, found in paths.items() if place in more}
             visible, infrared = (paths[place][0] for place, _ in places[:2])
-            pairs.append(Files(visible, infrared, files.get("saliency"), files.get("masks")))
+            perhaps = (paths[place][0] if place else None for place in (saliency, targets))
+            pairs.append(Files(visible, infrared, *perhaps))
     return pairs
 
 

@@ -3,7 +3,7 @@
 import os
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -97,10 +97,6 @@ def ship_deploy(
 
 @app.command()
 def fuse(
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="Folder to write to, or a .png file for one pair."),
-    ],
     visible: Annotated[
         Path | None, typer.Argument(help="Image or folder of images, grey or colour.")
     ] = None,
@@ -113,6 +109,17 @@ def fuse(
         typer.Option(
             metavar="CSV",
             help="File of pairs, with the columns visible and infrared, in place of two folders.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder to write to, or a .png file for one pair."),
+    ] = None,
+    opt: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OPTIONS.yml",
+            help="Option file of a test by SHIP's or FISCNet's authors, in place of images.",
         ),
     ] = None,
     model: Model = None,
@@ -129,23 +136,27 @@ def fuse(
     max_pixels: MaxPixels = None,
 ) -> None:
     """Fuse two images, or two folders of images with the same names."""
-    from ship_deploy.commands.fuse import fuse_files
+    from ship_deploy.commands.fuse import fuse_files, fuse_options
 
     _limit(max_pixels)
-    fuse_files(
-        visible,
-        infrared,
-        output,
-        listed=pairs,
-        report=report,
-        calibration=calibration,
-        crop_infrared=crop_infrared,
-        model=model,
-        backend=backend,
-        device=device,
-        threads=threads,
-        percentiles=percentiles,
-    )
+    settings: dict[str, Any] = {
+        "report": report,
+        "calibration": calibration,
+        "crop_infrared": crop_infrared,
+        "backend": backend,
+        "threads": threads,
+        "percentiles": percentiles,
+    }
+    if opt is not None:
+        if visible or pairs:
+            raise typer.BadParameter("--opt names the images itself")
+        if device != "auto":
+            settings["device"] = device
+        fuse_options(opt, output, model, **settings)
+    elif output is None:
+        raise typer.BadParameter("missing option --output / -o")
+    else:
+        fuse_files(visible, infrared, output, listed=pairs, model=model, device=device, **settings)
 
 
 @app.command()

@@ -7,11 +7,13 @@ from functools import partial
 from os import PathLike
 from os.path import realpath
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import track
 
 from ship_deploy import console
+from ship_deploy.artifact import check_checkpoint
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, stretch
@@ -28,7 +30,10 @@ from ship_deploy.images import (
     read_visible,
     write_png,
 )
+from ship_deploy.options import Options, Rule, network, only, read_options, remark, translate
 from ship_deploy.report import Panel, summary, write_report
+
+RESULTS = Path("results")  # where the authors' test writes to
 
 
 def fuse_files(
@@ -101,6 +106,79 @@ def fuse_files(
         panels = _panels(pairs, outputs, reader)
         write_report(report, panels, info, "Fused pairs")
         print(report)
+
+
+def fuse_options(
+    path: Path, output: Path | None = None, model: str | None = None, **settings: Any
+) -> None:
+    """Do what an option file of SHIP's or FISCNet's authors asks for, and say what that is.
+
+    Args:
+        path: of a test.
+        output: folder; None for results/NAME, as the file calls itself. Each of several data sets
+            gets a folder in it.
+        model: in place of the file's.
+        settings: see `fuse_files`; they win over the file's.
+
+    Raises:
+        UserError: as `fuse_files`, or the file asks for what has no counterpart.
+    """
+
+    def choose(value: Any, section: Options, options: Options) -> str | dict[str, str]:
+        return "not used, as --model is given" if model else {"model": str(_exported(Path(value)))}
+
+    def device(value: Any, section: Options, options: Options) -> dict[str, str]:
+        return {"device": "auto" if value else "cpu"}
+
+    rules: dict[str, Rule] = {
+        "name": remark("name of the output folder"),
+        "model_type": only("FusionMaskModel"),
+        "scale": only(1),
+        "num_gpu": device,
+        "datasets.*.type": only("PairedFusionMaskImageDataset"),
+        "datasets.*.io_backend.type": only("disk"),
+        "datasets.*.name": remark("a name only"),
+        "datasets.*.dataroot_lq": remark("the visible images"),
+        "datasets.*.dataroot_gt": remark("the infrared images"),
+        "datasets.*.dataroot_mask": remark("not needed"),
+        "network_g.type": network,
+        "network_g.*": remark("the model's own"),
+        "path.pretrain_network_g": choose,
+        "path.param_key_g": remark("chosen at the export"),
+        "val.save_img": only(True),
+    }
+    options = read_options(path)
+    found = translate(path, options, rules)
+    for line in found.lines:
+        console.ERR.print(line)
+    if not (model or "model" in found.settings):
+        raise UserError(f"{path}: no path.pretrain_network_g; name a model with --model")
+    sets = options.get("datasets")
+    if not isinstance(sets, dict) or not sets:
+        raise UserError(f"{path}: no datasets")
+    output = output or RESULTS / str(options.get("name", path.stem))
+    for key, data in sets.items():
+        try:
+            folders = Path(data["dataroot_lq"]), Path(data["dataroot_gt"])
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path}: datasets.{key}: no dataroot_lq and dataroot_gt") from error
+        own = output / key if len(sets) > 1 else output
+        fuse_files(*folders, own, **{"model": model, **found.settings, **settings})
+
+
+def _exported(path: Path) -> Path:
+    """The model that was exported from a checkpoint, beside it."""
+    if path.suffix == ".onnx":
+        return path
+    exported = path.with_suffix(".onnx")
+    if not exported.exists():
+        raise UserError(
+            f"a checkpoint; in a checkout, python -m export {path} -o {path.parent} makes "
+            f"{exported} of it, which is then taken"
+        )
+    if path.exists():
+        check_checkpoint(exported, path)
+    return exported
 
 
 def _outputs(pairs: list[FilePair], output: Path) -> list[Path]:
