@@ -1,5 +1,6 @@
 """`Fuser`: the one object that a pipeline needs."""
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -15,8 +16,9 @@ from ship_deploy.backends.info import Info
 from ship_deploy.cuda.arrays import CudaArray, is_on_device
 from ship_deploy.errors import UserError
 from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, prepare
-from ship_deploy.models import Name, find_model
+from ship_deploy.models import WHY, Name, find_model
 
+_log = logging.getLogger(__name__)
 CudaFrames = TypeVar("CudaFrames", bound=CudaArray)
 
 
@@ -28,8 +30,8 @@ class Fuser:
 
     Args:
         model: name of a bundled model, see `ship-deploy models`; or the path of a `model.onnx` from
-            `python -m export` or of an engine from `ship-deploy build`. The first bundled model if
-            not given.
+            `python -m export` or of an engine from `ship-deploy build`. The default if not given,
+            which is the same on every machine; the log says which, and why.
         backend: "onnxruntime"; "tensorrt", which builds an engine from an ONNX model the first
             time, into the cache; or "auto": TensorRT for an engine, ONNX Runtime for a model.
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
@@ -62,6 +64,8 @@ class Fuser:
         check_percentiles(percentiles)
         self._percentiles = percentiles
         path = find_model(model)
+        if model is None:
+            _log.info("model %s: %s", path.stem, WHY)
         self._arguments: dict[str, Any] = {
             "model": path.absolute(),
             "backend": backend,

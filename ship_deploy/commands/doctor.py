@@ -16,7 +16,7 @@ from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.engines.flavour import MODULES, load
 from ship_deploy.errors import UserError, how_to_install
 from ship_deploy.fuser import Fuser
-from ship_deploy.models import find_model
+from ship_deploy.models import CATALOGUE, WHY, find_model
 
 OK, MISSING = "[green]yes[/]", "[red]no[/]"
 Finding = tuple[str, str, str]  # what, state, what it means or what to do
@@ -37,6 +37,7 @@ def examine() -> None:
         _cuda(),
         _pycuda(),
         _fusion(),
+        ("default model", OK, f"{next(iter(CATALOGUE))}: {WHY}"),
     ]:
         table.add_row(*finding)
     console.OUT.print(table)

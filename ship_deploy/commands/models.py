@@ -6,7 +6,7 @@ from dataclasses import asdict
 from rich.table import Table
 
 from ship_deploy import console
-from ship_deploy.models import CATALOGUE, Model
+from ship_deploy.models import CATALOGUE, WHY, Model
 
 SIZE = "480x640"  # of the table; JSON has all
 
@@ -16,12 +16,13 @@ def list_models(as_json: bool) -> None:
     if as_json:
         print(json.dumps([asdict(model) for model in CATALOGUE.values()], indent=2))
         return
-    table = Table(title="Bundled models; the first is the default", title_justify="left")
+    table = Table(title="Bundled models", title_justify="left")
     for heading in ("name", f"{SIZE} on a CPU", "targets lost", "targets kept", "detail kept"):
         table.add_column(heading, overflow="fold")
     for model in CATALOGUE.values():
         table.add_row(model.name, _seconds(model), *_kept(model))
     console.OUT.print(table)
+    print(f"The default is {next(iter(CATALOGUE))}: {WHY}.\n")
     for model in CATALOGUE.values():
         print(f"{model.name}: {model.purpose}")
         print(f"  network: {model.network}, {model.precision}\n  trained on: {model.data}")

@@ -107,8 +107,12 @@ CATALOGUE: dict[str, Model] = {
     entry["name"]: _model(entry)
     for entry in json.loads((_FOLDER / "catalogue.json").read_text("utf-8"))
 }
-"""Name -> model. The first is the one that is taken where none is named, on every machine: of those
-that two CPU cores run at camera rate, the one that keeps most by `python -m benchmarks targets`."""
+"""Name -> model. The first is the default."""
+WHY = (
+    "the bundled model that keeps most of what either camera shows, of those that two CPU cores "
+    "run at camera rate; the same on every machine"
+)
+"""Why the default is the default, by `python -m benchmarks targets` and `latency`."""
 
 
 def find_model(model: Name | str | os.PathLike[str] | None = None) -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 from ship_deploy import Fuser, UserError
 from ship_deploy.artifact import VERSION
-from ship_deploy.models import find_model
+from ship_deploy.models import CATALOGUE, WHY, find_model
 from training.scenes import render
 
 needs_bundled_model = pytest.mark.skipif(
@@ -239,3 +239,11 @@ def test_a_session_on_a_gpu_is_not_opened_anew_in_a_child(model, monkeypatch, fr
     monkeypatch.setattr(fuser._backend, "info", replace(fuser.info, device="cuda:0"))
     with pytest.raises(UserError, match=r"made before os\.fork"):
         fuser(*frames)
+
+
+def test_the_log_says_which_model_is_the_default(caplog):
+    with caplog.at_level("INFO", logger="ship_deploy"):
+        Fuser(device="cpu")
+        Fuser("ship-t", device="cpu")
+    (message,) = caplog.messages
+    assert message == f"model {next(iter(CATALOGUE))}: {WHY}"

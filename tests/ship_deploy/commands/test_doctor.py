@@ -14,6 +14,7 @@ def test_doctor_names_what_is_here_and_how_to_get_the_rest():
     assert "NVIDIA GPU" in result.stdout
     assert "TensorRT-RTX" in result.stdout
     assert "cuda-python" in result.stdout
+    assert "default model" in result.stdout and "ship-s: the bundled model that" in result.stdout
 
 
 def test_doctor_without_what_engines_need():
