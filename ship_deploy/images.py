@@ -14,7 +14,7 @@ from ship_deploy.containers import cut_short, is_radiometric, read_picture, read
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 from ship_deploy.frames import Frames, check_infrared, check_pair, is_coloured, most_pixels
-from ship_deploy.names import group_by_scene, in_order, is_image
+from ship_deploy.names import group_by_scene, in_order, is_image, name_some
 
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
@@ -124,7 +124,7 @@ def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
                 raise UserError(f"{paths[0]} and {paths[1]}: two images with the same name")
     lonely = sorted(str((left.get(n) or right[n])[0]) for n in left.keys() ^ right.keys())
     if lonely:
-        raise UserError(f"no image of the same name in the other folder for {', '.join(lonely)}")
+        raise UserError(f"no image of the same name in the other folder for {name_some(lonely)}")
     return [
         FilePair(str(paths[0].relative_to(visible).with_suffix("")), paths[0], right[name][0])
         for name, paths in left.items()
@@ -177,7 +177,7 @@ def check_pairs(pairs: list[FilePair], align: Align | None = None) -> None:
         except UserError as error:
             problems.append(f"{pair.visible} and {pair.infrared}: {error}")
     if problems:
-        raise UserError("; ".join(problems))
+        raise UserError(name_some(problems, separator="; "))
 
 
 def list_images(folder: Path) -> list[Path]:

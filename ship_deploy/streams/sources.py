@@ -2,7 +2,7 @@
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 from urllib.request import url2pathname
@@ -171,18 +171,23 @@ class ImageFolder:
     Args:
         path: file or folder.
         infrared: read as grey, in 16 bits if the files have them.
+        images: the files, each with its place in the sequence; None for all, one after the other.
     """
 
     live = False
     clock: Clock = "own"
 
-    def __init__(self, path: Path, *, infrared: bool) -> None:
-        self.path, self.name, self._infrared = path, str(path), infrared
+    def __init__(
+        self, path: Path, *, infrared: bool, images: Sequence[tuple[int, Path]] | None = None
+    ) -> None:
+        self.path, self.name, self._infrared, self._images = path, str(path), infrared, images
 
     def open(self) -> Capture:
         """List it; UserError if there are no images."""
+        if self._images is not None:
+            return _Images(iter(self._images), self._infrared)
         images = list_images(self.path) if self.path.is_dir() else [self.path]
-        return _Images(iter(images), self._infrared)
+        return _Images(enumerate(images), self._infrared)
 
 
 def is_pipeline(text: str) -> bool:
@@ -243,8 +248,8 @@ def _pipeline(text: str, infrared: bool, mode: Mode | None) -> Camera:
 
 
 class _Images:
-    def __init__(self, paths: Iterator[Path], infrared: bool) -> None:
-        self._paths, self._read = enumerate(paths), read_infrared if infrared else read_visible
+    def __init__(self, paths: Iterator[tuple[int, Path]], infrared: bool) -> None:
+        self._paths, self._read = paths, read_infrared if infrared else read_visible
 
     def read(self) -> Grabbed | None:
         for number, path in self._paths:
