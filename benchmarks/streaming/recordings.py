@@ -20,7 +20,8 @@ from ship_deploy.files import make_folder
 from ship_deploy.streams.recording import FORMATS
 
 RATE = 25  # pictures per second, of 240x320 with noise
-LONGEST = 6.0  # seconds after which a writer is killed at the latest
+MOMENTS = 0.5, 6.0  # seconds of pictures after which a writer is killed
+PATIENCE = 60.0  # seconds that an encoder may take to end, on a machine that is busy
 MOST_LOST = 3.0  # seconds
 DISKS = [64, 128, 256, 384, 512, 768, 1024, 1536, 2048, 3072]  # KiB
 PICTURES = 150  # that are written to each disk, more than it holds
@@ -114,8 +115,8 @@ def playable(path: Path) -> int:
     return count
 
 
-def kill(path: Path, after: float, encoder: bool) -> tuple[int, int]:
-    """Kill a writer `after` seconds of pictures; the encoder too, or let it end.
+def kill(path: Path, pictures: int, late: float, encoder: bool) -> tuple[int, int]:
+    """Kill a writer `late` seconds after it wrote so many pictures; the encoder too, or let it end.
 
     Returns:
         How many pictures were written, and how many play.
@@ -123,14 +124,15 @@ def kill(path: Path, after: float, encoder: bool) -> tuple[int, int]:
     command = [sys.executable, "-c", WRITER, str(path), "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout
-        writer.stdout.readline()
-        time.sleep(after)
+        while int(writer.stdout.readline()) < pictures:
+            pass
+        time.sleep(late)
         listed = Path(f"/proc/{writer.pid}/task/{writer.pid}/children").read_text().split()
         if encoder:
             subprocess.run(["kill", "-KILL", *listed], check=True)
         writer.kill()
-        written = int((writer.stdout.read().split() or ["1"])[-1])
-    until = time.monotonic() + 10
+        written = int((writer.stdout.read().split() or [str(pictures)])[-1])
+    until = time.monotonic() + PATIENCE
     while any(_runs(child) for child in listed) and time.monotonic() < until:
         time.sleep(0.02)
     return written, playable(path)
@@ -138,11 +140,12 @@ def kill(path: Path, after: float, encoder: bool) -> tuple[int, int]:
 
 def measure_kills(folder: Path, count: int, formats: Sequence[str] = tuple(FORMATS)) -> list[Kills]:
     """Kill `count` writers at random moments, in all formats in turn."""
-    moments = random.Random(0)
+    chance = random.Random(0)
     jobs = []
     for number in range(count):
         path = folder / f"{number}{formats[number % len(formats)]}"
-        jobs.append((path, moments.uniform(0.5, LONGEST), number // len(formats) % 2 == 1))
+        pictures, late = divmod(chance.uniform(*MOMENTS) * RATE, 1)
+        jobs.append((path, int(pictures), late / RATE, number // len(formats) % 2 == 1))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda job: kill(*job), jobs))
     kills = []
@@ -212,8 +215,8 @@ def tabulate(content: dict[str, Any]) -> str:
     kills = sum(each["kills"] for each in content["kills"])
     lines = [
         f"{host['processor']}, {host['cores']} cores; {host['measured'][:10]}. {kills} writers of "
-        f"{RATE} pictures a second (240x320, noise), killed by SIGKILL after 0.5 to {LONGEST:.0f} "
-        "s; half of them together with their encoder. Disks of "
+        f"{RATE} pictures a second (240x320, noise), killed by SIGKILL after {MOMENTS[0]} to "
+        f"{MOMENTS[1]:.0f} s; half of them together with their encoder. Disks of "
         f"{DISKS[0]} to {DISKS[-1]} KiB, onto which {PICTURES} pictures are written.\n",
         "| format | killed | play | lost, median | lost, most | full disks | streams that went on "
         "| warnings each | lost before the disk was full, most |",
