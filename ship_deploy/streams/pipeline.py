@@ -86,8 +86,9 @@ class Pipeline:
             raise UserError(f"{what}; give two cameras or two files")
         if visible.live and pair_by == "index":
             raise UserError("cameras are paired by time; pairing by index is for files")
+        period = None
         if pair_by == "time":
-            visible, infrared = side_by_side(visible, infrared)
+            visible, infrared, period = side_by_side(visible, infrared)
         self._live, self._clock, self._start = visible.live, clock, clock()
         self._compositor = Compositor(fuse, prepare or Preparation(), clock)
         self._ledger = Ledger()
@@ -96,6 +97,7 @@ class Pipeline:
             self._start,
             live=visible.live,
             by_index=pair_by == "index",
+            period=period,
             offset=offset,
             silence=deadlines[1],
             length=length,
