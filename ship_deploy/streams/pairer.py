@@ -255,6 +255,8 @@ class Pairer:
             return nearest, ""
         if track.last > float("-inf"):
             self._apart = (nearest.time if nearest else track.last) - visible.time
+        if track.ended and visible.time <= track.last:
+            gone = ""  # the frames around were there, whether they are read to their end or not
         return None, gone or NO_PARTNER
 
     def _give(self, visible: Held | None, infrared: Held | None, reason: str, now: float) -> Pair:
