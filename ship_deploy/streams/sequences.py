@@ -39,11 +39,7 @@ def side_by_side(visible: Source, infrared: Source) -> tuple[Source, Source, flo
         [(place, side[scene]) for place, scene in enumerate(scenes) if scene in side]
         for side in (left, right)
     ]
-    return (
-        ImageFolder(visible.path, infrared=False, images=sides[0]),
-        ImageFolder(infrared.path, infrared=True, images=sides[1]),
-        1 / RATE,
-    )
+    return visible.only(sides[0]), infrared.only(sides[1]), 1 / RATE
 
 
 def _alone(scenes: Mapping[str, list[Path]], folder: Path) -> dict[str, Path]:

@@ -203,6 +203,10 @@ class ImageFolder:
         images = list_images(self.path) if self.path.is_dir() else [self.path]
         return _Images(enumerate(images), self._infrared)
 
+    def only(self, images: Sequence[tuple[int, Path]]) -> "ImageFolder":
+        """The same, of these files, each with its place in the sequence."""
+        return ImageFolder(self.path, infrared=self._infrared, images=images)
+
 
 def is_pipeline(text: str) -> bool:
     """Whether a text is a pipeline of GStreamer's."""
