@@ -481,6 +481,19 @@ def faults(
 
 
 @app.command()
+def recordings(
+    output: Output,
+    kills: Annotated[int, typer.Option(min=8, help="Recordings to end by kill -9.")] = 100,
+) -> None:
+    """Kill recordings and fill their disks; fail if too much is lost."""
+    from benchmarks.streaming import recordings
+
+    with ERR.status("Recording"):
+        table = recordings.run(output, kills)
+    _show(table)
+
+
+@app.command()
 def report() -> None:
     """Rewrite the tables in README, model card and results from the committed JSON."""
     with ERR.status("Importing"):

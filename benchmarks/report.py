@@ -20,7 +20,7 @@ from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import bundled, scaling
 from benchmarks.latency import measure as latency
 from benchmarks.quality import summary
-from benchmarks.streaming import faults, soak
+from benchmarks.streaming import faults, recordings, soak
 from benchmarks.streaming import overhead as stream
 from benchmarks.targets import flicker, misalignment, unseen
 from benchmarks.targets import measure as targets
@@ -49,6 +49,7 @@ TABLES: dict[str, Table] = {
     "narrowing": narrowing.tabulate,
     "narrowing-fiscnet": narrowing.tabulate,
     "quality": summary.markdown,
+    "recordings": recordings.tabulate,
     "scaling": scaling.tabulate,
     "soak": soak.tabulate,
     "stream": stream.tabulate,

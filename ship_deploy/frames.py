@@ -12,6 +12,7 @@ from ship_deploy.errors import UserError
 SMALLEST = 16  # pixels a side; below, the network's statistics over the frame mean nothing
 PERCENTILES = (0.5, 99.5)  # of a frame of more than 8 bits, that become 0 and 255 by default
 COLOURED = 0.04  # of the full scale, mean difference of the channels
+SWAPPED = 8.0  # times rougher than with its bytes swapped
 NO_DATA = (-9999.0, -32768.0, float(np.finfo(np.float32).min))
 MOST_PIXELS = 100_000_000  # 300 MB in colour
 PIXELS = "SHIP_DEPLOY_MAX_PIXELS"  # an environment variable, which processes hand on
@@ -67,6 +68,21 @@ def is_coloured(image: NDArray[Any]) -> bool:
     """Whether the channels of a picture (H, W, 3) differ by more than a codec makes grey differ."""
     some = image[::4, ::4]
     return bool(np.ptp(some, axis=2).mean(dtype=float) > COLOURED * np.iinfo(image.dtype).max)
+
+
+def is_swapped(image: NDArray[np.uint16]) -> bool:
+    """Whether counts (H, W) would be far smoother with their bytes swapped.
+
+    The lower byte of counts is noisy. As the higher one, it makes neighbours differ by a good part
+    of the full scale, as in no picture whose bytes are in order.
+    """
+    if np.ptp(image & 0xFF) == 0:  # 8 bits, in the higher byte
+        return False
+    rough, swapped = (
+        np.abs(np.diff(counts.astype(np.float32), axis=1)).mean()
+        for counts in (image, image.byteswap())
+    )
+    return bool(rough > SWAPPED * swapped)
 
 
 def check_pair(visible: Any, infrared: Any) -> None:

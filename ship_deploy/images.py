@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 from ship_deploy.containers import cut_short, is_radiometric, read_picture, read_tiff
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
-from ship_deploy.frames import Frames, check_infrared, check_pair, is_coloured, most_pixels
-from ship_deploy.names import group_by_scene, in_order, is_image
+from ship_deploy.frames import (
+    Frames,
+    check_infrared,
+    check_pair,
+    is_coloured,
+    is_swapped,
+    most_pixels,
+)
+from ship_deploy.names import group_by_scene, in_order, is_image, name_some
 
 Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
@@ -74,6 +81,11 @@ def read_infrared(path: Path) -> NDArray[Any]:
                 "palette, or its temperatures as 16-bit PNG or TIFF"
             )
         image = _decode(path, content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+    if image.dtype == np.uint16 and is_swapped(image):
+        raise UserError(
+            f"{path}: the two bytes of each sample seem to be swapped; save it again, in a PNG "
+            "with the higher one first"
+        )
     if tiff and tiff.white_is_zero and image.dtype == np.uint16:
         image = np.iinfo(np.uint16).max - image  # OpenCV does that for 8 bits only
     return image
@@ -124,7 +136,7 @@ def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
                 raise UserError(f"{paths[0]} and {paths[1]}: two images with the same name")
     lonely = sorted(str((left.get(n) or right[n])[0]) for n in left.keys() ^ right.keys())
     if lonely:
-        raise UserError(f"no image of the same name in the other folder for {', '.join(lonely)}")
+        raise UserError(f"no image of the same name in the other folder for {name_some(lonely)}")
     return [
         FilePair(str(paths[0].relative_to(visible).with_suffix("")), paths[0], right[name][0])
         for name, paths in left.items()
@@ -177,7 +189,7 @@ def check_pairs(pairs: list[FilePair], align: Align | None = None) -> None:
         except UserError as error:
             problems.append(f"{pair.visible} and {pair.infrared}: {error}")
     if problems:
-        raise UserError("; ".join(problems))
+        raise UserError(name_some(problems, separator="; "))
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -1,12 +1,14 @@
 """Which image files of two folders show one scene, by the names that data sets give them."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+MOST = 10  # names in a message
 Kind: TypeAlias = Literal["visible", "infrared"]
 # What a name may end or begin with, set apart by "_", "-", "." or a space: 001_vis, FLIR_1_RGB.
 _WORDS: Mapping[Kind, str] = {
@@ -30,14 +32,21 @@ def in_order(path: Path) -> list[tuple[int, str]]:
     return [(int(part), part) if part.isdigit() else (-1, part) for part in parts]
 
 
+def name_some(names: Sequence[str], *, separator: str = ", ") -> str:
+    """Names, or problems, for a message: the first ones, and how many more there are."""
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return separator.join(names[:MOST]) + more
+
+
 def group_by_scene(
     folders: Sequence[tuple[Path, Kind]],
 ) -> list[dict[str, list[Path]]]:
     """The images of each folder and those in it, under a name of the scene, sorted.
 
-    That is the path in the folder without suffix. Where more scenes are then in all folders, upper
-    and lower case are the same, and what says "visible" or "infrared" at an end of the file's name
-    is left out. Several files under one name are the caller's to judge.
+    That is the path in the folder without suffix, in Unicode's composed form, since some systems
+    write the other one. Where more scenes are then in all folders, upper and lower case are the
+    same, numbers count by their value (1, 0001), and what says "visible" or "infrared" at an end of
+    the file's name is left out. Several files under one name are the caller's to judge.
     """
     exact = [_group(folder, lambda path: path.stem) for folder, _ in folders]
     loose = [_group(folder, _namer(kind)) for folder, kind in folders]
@@ -49,13 +58,15 @@ def _group(folder: Path, name: Callable[[Path], str]) -> dict[str, list[Path]]:
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         inside = path.relative_to(folder)
         if is_image(path) and not any(part.startswith(".") for part in inside.parts):
-            scenes[str(inside.with_name(name(path)))].append(path)
+            scene = str(inside.with_name(name(path)))
+            scenes[unicodedata.normalize("NFC", scene)].append(path)
     return dict(sorted(scenes.items()))
 
 
 def _namer(kind: Kind) -> Callable[[Path], str]:
     def name(path: Path) -> str:
-        return _MARKS[kind].sub("", path.stem.lower(), count=1) or path.stem
+        scene = _MARKS[kind].sub("", path.stem.lower(), count=1) or path.stem
+        return re.sub(r"(?<![0-9])0+(?=[0-9])", "", scene)
 
     return name
 

@@ -20,7 +20,7 @@ from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import PERCENTILES, Frames, stretch
 from ship_deploy.images import read_infrared, read_visible
-from ship_deploy.names import Kind, group_by_scene, is_image
+from ship_deploy.names import Kind, group_by_scene, is_image, name_some
 from training import cache, colour
 from training.parallel import in_order
 from training.saliency import mask
@@ -89,7 +89,7 @@ def read_folders(
             else:
                 problems += read
     if problems:
-        raise UserError(f"{key}: {'; '.join(problems)}")
+        raise UserError(f"{key}: {name_some(problems, separator='; ')}")
     return pairs
 
 

@@ -165,7 +165,7 @@ def stream(
         str,
         typer.Argument(
             help="Camera index or device, network address (rtsp://, http://), ENV:NAME or "
-            "file:PATH that holds one, video, or folder of images."
+            "file:PATH that holds one, video (- for one from standard input), or folder of images."
         ),
     ],
     infrared: Annotated[str, typer.Argument(help="The same for the infrared camera.")],

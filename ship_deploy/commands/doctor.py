@@ -2,6 +2,7 @@
 
 import importlib
 import platform
+import re
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -19,6 +20,7 @@ from ship_deploy.fuser import Fuser
 from ship_deploy.models import CATALOGUE, WHY, find_model
 
 OK, MISSING = "[green]yes[/]", "[red]no[/]"
+SAFE_OPENCV = [4, 13]  # 4.9, 4.11 and 4.12 crash, 4.13, 4.14 and 5.0 do not
 Finding = tuple[str, str, str]  # what, state, what it means or what to do
 
 
@@ -50,7 +52,11 @@ def _machine() -> Finding:
 
 def _opencv() -> Finding:
     try:
-        return "OpenCV", OK, importlib.import_module("cv2").__version__
+        found = importlib.import_module("cv2").__version__
+        known = [int(part) for part in re.findall(r"[0-9]+", found)[:2]]
+        advice = "pip install -U opencv-python: before 4.13, a camera that changes the sampling of "
+        advice += "its MJPEG ends the process"
+        return "OpenCV", OK, found if known >= SAFE_OPENCV else f"{found}; {advice}"
     except ImportError as error:
         advice = "apt install libgl1 libglib2.0-0, or put opencv-python-headless in its place"
         return "OpenCV", MISSING, f"{escape(str(error))}; {advice}"

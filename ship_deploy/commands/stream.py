@@ -93,6 +93,8 @@ def stream(
         UserError: what cannot be used, read or written.
     """
     logging.basicConfig(level=logging.INFO, handlers=[_Log()])
+    if visible == infrared == "-":
+        raise UserError("both sources are -, and there is one standard input; use a named pipe")
     modes = [None if text is None else read_mode(text) for text in (visible_mode, infrared_mode)]
     sources = (
         find_source(visible, mode=modes[0]),

@@ -54,6 +54,7 @@ class Pairer:
         live: for cameras: what is old is dropped for what is new. Otherwise nothing is: a frame
             waits until its partner came or its side ended, and `full` says when to hold a source.
         by_index: pair frames of equal index, not by time.
+        period: seconds between the frames of both sides, if that is known.
         offset: seconds that infrared times lie after visible ones of the same moment.
         silence: seconds without a frame after which a live camera is down; three periods if longer.
         length: frames held for a side, beside those that wait for a slower transport of the other.
@@ -66,13 +67,14 @@ class Pairer:
         *,
         live: bool = True,
         by_index: bool = False,
+        period: float | None = None,
         offset: float = 0.0,
         silence: float = 1.5,
         length: int = 8,
     ) -> None:
         self._settle, self._live, self._by_index = settle, live, by_index
         self._offset, self._silence, self._length = offset, silence, length
-        period = 1.0 if by_index else None
+        period = 1.0 if by_index else period
         patience = silence if live else float("inf")
         self._visible = Track("visible", now, patience, period)
         self._infrared = Track("infrared", now, patience, period)
@@ -253,6 +255,8 @@ class Pairer:
             return nearest, ""
         if track.last > float("-inf"):
             self._apart = (nearest.time if nearest else track.last) - visible.time
+        if track.ended and visible.time <= track.last:
+            gone = ""  # the frames around were there, whether they are read to their end or not
         return None, gone or NO_PARTNER
 
     def _give(self, visible: Held | None, infrared: Held | None, reason: str, now: float) -> Pair:

@@ -15,6 +15,7 @@ from ship_deploy.streams.outputs import close_all
 from ship_deploy.streams.pairer import Pair, Pairer
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.reader import BACK_OFF, REMIND, Reader
+from ship_deploy.streams.sequences import side_by_side
 from ship_deploy.streams.shared_clock import SharedClock, SharedTimeline
 from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
 from ship_deploy.streams.timeline import Timeline
@@ -85,6 +86,9 @@ class Pipeline:
             raise UserError(f"{what}; give two cameras or two files")
         if visible.live and pair_by == "index":
             raise UserError("cameras are paired by time; pairing by index is for files")
+        period = None
+        if pair_by == "time":
+            visible, infrared, period = side_by_side(visible, infrared)
         self._live, self._clock, self._start = visible.live, clock, clock()
         self._compositor = Compositor(fuse, prepare or Preparation(), clock)
         self._ledger = Ledger()
@@ -93,6 +97,7 @@ class Pipeline:
             self._start,
             live=visible.live,
             by_index=pair_by == "index",
+            period=period,
             offset=offset,
             silence=deadlines[1],
             length=length,

@@ -13,6 +13,7 @@ from ship_deploy.results import Frame
 from ship_deploy.streams.shared_clock import SharedTimeline
 from ship_deploy.streams.sources import (
     OPEN_DEADLINE,
+    RATE,
     READ_DEADLINE,
     Capture,
     Grabbed,
@@ -89,7 +90,7 @@ class Reader:
         self._make_timeline, self._timeline = timeline, timeline()
         self._doubt, self._warned = "", float("-inf")
         self._last: float | None = None  # of a file's times
-        self._step = 1.0
+        self._step = 1 / RATE
         self._worker: Worker | None = None
         self._left: list[Worker] = []
         self._stopping = threading.Event()

@@ -2,9 +2,10 @@
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import cv2
@@ -22,8 +23,14 @@ from ship_deploy.streams.snapshots import Snapshots, is_snapshot
 from ship_deploy.streams.videos import Video, read_packets
 
 OPEN_DEADLINE, READ_DEADLINE = 10.0, 1.5  # seconds; opening a network stream takes some
+LIMITS = [
+    *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_DEADLINE * 1000)),
+    *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_DEADLINE * 1000)),
+]
 SCHEMES = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "rtp", "udp", "tcp")
 FASTEST = 400.0  # frames per second of a video that are believed
+VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")  # at an address, what ends by itself
+NO_MODE = f"a mode can be chosen of cameras only; of a raw video, {COUNTS}"
 RATE = 25.0  # frames per second where nothing says it
 
 
@@ -127,16 +134,15 @@ class Camera:
             return Video(cv2.VideoCapture(self.address, cv2.CAP_GSTREAMER), self._keep)
         if is_snapshot(str(self.address)):
             return Snapshots(str(self.address), READ_DEADLINE)
-        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, int(OPEN_DEADLINE * 1000)]
-        limits += [cv2.CAP_PROP_READ_TIMEOUT_MSEC, int(READ_DEADLINE * 1000)]
-        return Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, limits), self._keep)
+        return Video(cv2.VideoCapture(self.address, cv2.CAP_FFMPEG, LIMITS), self._keep)
 
 
 class VideoFile:
-    """A video file: each frame once, timed as the file says.
+    """A video: each frame once, timed as the file says.
 
     Args:
-        path: file.
+        path: file, pipe, "-" for standard input, or an address of http or https. What comes through
+            a pipe has to name its format, as MJPEG, Y4M, Matroska and NUT do.
         infrared: whether it is the infrared one, of which no depth may be lost.
         counts: the two bytes of each pixel of raw YUYV are one number, see `Mode`.
     """
@@ -144,25 +150,33 @@ class VideoFile:
     live = False
     clock: Clock = "own"
 
-    def __init__(self, path: Path, *, infrared: bool = False, counts: bool = False) -> None:
-        self.path, self.name, self._counts = path, str(path), counts
+    def __init__(self, path: Path | str, *, infrared: bool = False, counts: bool = False) -> None:
+        self.path, self._counts = path, counts
+        self._remote = "://" in str(path)
+        self.name = show_address(str(path)) if self._remote else str(path)
         self._keep = self.name if infrared else ""
 
     @property
     def rate(self) -> float:
-        """Frames per second that the file names, or 25.
+        """Frames per second that the file names, or 25; of a pipe, nobody can look beforehand.
 
         Of Matroska files without a rate, as browsers record them, FFmpeg says 1000: its unit.
         """
-        rate = float(cv2.VideoCapture(self.name, cv2.CAP_FFMPEG).get(cv2.CAP_PROP_FPS))
+        if self.name == "-" or Path(self.name).is_fifo():
+            return RATE
+        rate = float(self._capture().get(cv2.CAP_PROP_FPS))
         return rate if 0 < rate <= FASTEST else RATE
 
     def open(self) -> Capture:
         """Open it; `OSError` if it is not a video, UserError if its depth would be lost."""
-        capture = cv2.VideoCapture(self.name, cv2.CAP_FFMPEG)
+        capture = self._capture()
         if self._counts and capture.isOpened():
             read_packets(capture, self.name)
         return Video(capture, self._keep, self._counts)
+
+    def _capture(self) -> cv2.VideoCapture:
+        target = "pipe:0" if self.name == "-" else str(self.path)
+        return cv2.VideoCapture(target, cv2.CAP_FFMPEG, LIMITS if self._remote else [])
 
 
 class ImageFolder:
@@ -171,18 +185,27 @@ class ImageFolder:
     Args:
         path: file or folder.
         infrared: read as grey, in 16 bits if the files have them.
+        images: the files, each with its place in the sequence; None for all, one after the other.
     """
 
     live = False
     clock: Clock = "own"
 
-    def __init__(self, path: Path, *, infrared: bool) -> None:
-        self.path, self.name, self._infrared = path, str(path), infrared
+    def __init__(
+        self, path: Path, *, infrared: bool, images: Sequence[tuple[int, Path]] | None = None
+    ) -> None:
+        self.path, self.name, self._infrared, self._images = path, str(path), infrared, images
 
     def open(self) -> Capture:
         """List it; UserError if there are no images."""
+        if self._images is not None:
+            return _Images(iter(self._images), self._infrared)
         images = list_images(self.path) if self.path.is_dir() else [self.path]
-        return _Images(iter(images), self._infrared)
+        return _Images(enumerate(images), self._infrared)
+
+    def only(self, images: Sequence[tuple[int, Path]]) -> "ImageFolder":
+        """The same, of these files, each with its place in the sequence."""
+        return ImageFolder(self.path, infrared=self._infrared, images=images)
 
 
 def is_pipeline(text: str) -> bool:
@@ -195,7 +218,8 @@ def find_source(text: str, *, infrared: bool = False, mode: Mode | None = None) 
 
     Args:
         text: a camera's index or device, an address such as rtsp://HOST:PORT/PATH or a GStreamer
-            pipeline, what `read_address` reads one from, a video file, or a folder of images.
+            pipeline, what `read_address` reads one from, a video file, or a folder of images. A
+            video at an address, http://HOST/a.mp4, and "-", standard input, are read as files.
         infrared: whether it is the infrared one, whose images may have 16 bits.
         mode: of a camera of this computer; of a video, only that it is YUYV16.
 
@@ -203,11 +227,15 @@ def find_source(text: str, *, infrared: bool = False, mode: Mode | None = None) 
         UserError: there is no such thing, or not with a mode.
     """
     text = read_address(text)
+    if text == "-":
+        return _video(text, infrared, mode)
     if device := re.fullmatch(r"(?:/dev/video)?(\d+)", text):
         check_device(int(device[1]))
         return Camera(int(device[1]), infrared=infrared, mode=mode)
     scheme, colon, rest = text.partition("://")
     if colon and re.fullmatch(r"[A-Za-z][\w+.-]*", scheme, re.ASCII):
+        if scheme.lower() in ("http", "https") and urlsplit(text).path.lower().endswith(VIDEOS):
+            return _video(text, infrared, mode)
         if scheme.lower() in SCHEMES:
             return Camera(text, infrared=infrared, mode=mode)
         if scheme.lower() != "file":
@@ -225,12 +253,18 @@ def find_source(text: str, *, infrared: bool = False, mode: Mode | None = None) 
         ) from None
     if stat.S_ISCHR(kind):
         return Camera(text, infrared=infrared, mode=mode)
-    folder = stat.S_ISDIR(kind) or path.suffix.lower() in SUFFIXES
-    if mode and (folder or mode != Mode(COUNTS)):
-        raise UserError(f"{text}: a mode can be chosen of cameras only; of a raw video, {COUNTS}")
-    if folder:
+    if stat.S_ISDIR(kind) or path.suffix.lower() in SUFFIXES:
+        if mode:
+            raise UserError(f"{text}: {NO_MODE}")
         return ImageFolder(path, infrared=infrared)
-    return VideoFile(path, infrared=infrared, counts=mode is not None)
+    return _video(path, infrared, mode)
+
+
+def _video(path: Path | str, infrared: bool, mode: Mode | None) -> VideoFile:
+    video = VideoFile(path, infrared=infrared, counts=mode is not None)
+    if mode and mode != Mode(COUNTS):
+        raise UserError(f"{video.name}: {NO_MODE}")
+    return video
 
 
 def _pipeline(text: str, infrared: bool, mode: Mode | None) -> Camera:
@@ -243,8 +277,8 @@ def _pipeline(text: str, infrared: bool, mode: Mode | None) -> Camera:
 
 
 class _Images:
-    def __init__(self, paths: Iterator[Path], infrared: bool) -> None:
-        self._paths, self._read = enumerate(paths), read_infrared if infrared else read_visible
+    def __init__(self, paths: Iterator[tuple[int, Path]], infrared: bool) -> None:
+        self._paths, self._read = paths, read_infrared if infrared else read_visible
 
     def read(self) -> Grabbed | None:
         for number, path in self._paths:

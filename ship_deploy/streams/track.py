@@ -61,14 +61,14 @@ class Track:
         self.last = float("-inf")
         self.arrived = now
         self.ended = self.lost = False
-        self.period = period
+        self.period, self._known = period, period is not None
         self._silence = silence
-        self._intervals: deque[float] = deque([period] if period else [], WINDOW)
+        self._intervals: deque[float] = deque(maxlen=WINDOW)
         self._lags: deque[float] = deque(maxlen=WINDOW)
 
     def beat(self, time: float, now: float) -> None:
         """Note a frame that came at `now`."""
-        if self.last > float("-inf"):
+        if self.last > float("-inf") and not self._known:
             self._intervals.append(time - self.last)
             self.period = median(self._intervals)
         self._lags.append(now - time)

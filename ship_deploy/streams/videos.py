@@ -11,6 +11,7 @@ from ship_deploy.errors import UserError
 from ship_deploy.frames import most_pixels
 
 CODES = cv2.CAP_PROP_CODEC_PIXEL_FORMAT, cv2.CAP_PROP_FOURCC
+LONG = 3600.0  # seconds before zero at which no video begins
 RAW_YUYV = [int.from_bytes(b"YUY2", "little"), 0]
 # Grey of up to 16 bits in two bytes: FFmpeg's code, and V4L2's.
 GREY_16 = [int.from_bytes(code, "little") for code in (b"Y1\0\x10", b"Y16 ", b"Y12 ", b"Y10 ")]
@@ -65,7 +66,8 @@ class Video:
         """The next image and its stamp in seconds; None at the end."""
         arrived, image = self._capture.read()
         stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        without = self._begun and stamp <= 0  # a backend that has no stamps says 0 or -1 for ever
+        # A backend that has no stamps says 0 or -1 for ever; OpenCV before 4.13, minus an age.
+        without = stamp <= 0 if self._begun else stamp < -LONG
         self._begun = True
         if not arrived:
             return None

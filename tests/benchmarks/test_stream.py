@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.streaming import faults, soak
+from benchmarks.streaming import faults, recordings, soak
 from benchmarks.streaming import overhead as stream
 from benchmarks.streaming.scripted import ScriptedCamera
 from ship_deploy.errors import UserError
+from tests.ship_deploy.streams.media_server import needs_ffmpeg
 
 
 def test_overhead_and_rate_are_written_down(tmp_path):
@@ -84,3 +85,42 @@ def test_a_fault_is_timed_to_what_names_it():
     notices, recoveries = faults._times([visible, infrared], [*shown, (2.9, "")])
     assert notices == pytest.approx([0.2, 0.3])
     assert recoveries == pytest.approx([0.3, 0.2, 0.4])
+
+
+@needs_ffmpeg
+def test_a_killed_recording_is_counted(tmp_path):
+    written, plays = recordings.kill(tmp_path / "o.mp4", 20, 0.0, encoder=False)
+    assert written >= 20 and plays >= written - 1  # the last one may be cut
+    written, plays = recordings.kill(tmp_path / "k.mkv", 20, 0.0, encoder=True)
+    assert written >= 20 and plays <= written
+
+
+@needs_ffmpeg
+@pytest.mark.skipif(
+    subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "true"], capture_output=True
+    ).returncode
+    != 0,
+    reason="needs mount namespaces for users",
+)
+def test_a_full_disk_is_counted():
+    disk = recordings.fill(".mkv", 512)
+    assert disk.accepted == recordings.PICTURES > disk.before >= disk.plays > 5
+    assert disk.said == 1 and disk.problem.endswith("No space left on device")
+
+
+def test_recordings_that_lose_too_much_are_a_failure():
+    kills = recordings.Kills(".mp4", 25, 25, 0.1, 0.2)
+    full = recordings.Full(".mp4", 64, 150, 5, 3, 1, "o.mp4: No space left on device")
+    recordings.check([kills], [full])
+    table = {"kills": [vars(kills)], "full": [vars(full)]}
+    host = {"processor": "P", "cores": "2", "measured": "2026-11-26T10:00"}
+    assert "| .mp4 | 25 | 25 | 0.10 s | 0.20 s | 1 | 1 | 1 | 2 pictures |" in recordings.tabulate(
+        {"machine": host, **table}
+    )
+    for change in ({"plays": 24}, {"lost_max": 3.1}):
+        with pytest.raises(UserError, match=r"\.mp4: 2. of 25 killed recordings play"):
+            recordings.check([recordings.Kills(**{**vars(kills), **change})], [full])
+    for change in ({"accepted": 149}, {"said": 2}, {"problem": ""}):
+        with pytest.raises(UserError, match=r"\.mp4 on 64 KiB"):
+            recordings.check([kills], [recordings.Full(**{**vars(full), **change})])

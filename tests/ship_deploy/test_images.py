@@ -270,3 +270,32 @@ def test_a_png_cut_within_its_last_chunk(tmp_path, missing):
     path.write_bytes(path.read_bytes()[:-missing])
     with pytest.raises(UserError, match="is truncated"):
         read_visible(path)
+
+
+SCENE = 7000 + 60 * np.add.outer(np.hypot(*np.mgrid[-8:8, -8:8]), np.zeros(1)).repeat(4, 2)
+NOISE = np.random.default_rng(0).normal(0, 3, (16, 64))
+COUNTS = (SCENE.reshape(16, 64) + NOISE).astype(np.uint16)
+
+
+def test_counts_whose_bytes_are_swapped_are_told(tmp_path):
+    write_png(tmp_path / "i.png", COUNTS.byteswap())
+    with pytest.raises(UserError, match=r"i\.png: the two bytes of each sample seem to be swapped"):
+        read_infrared(tmp_path / "i.png")
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        COUNTS,
+        COUNTS << 2,
+        (COUNTS >> 6) << 8,  # 8 bits
+        (COUNTS >> 6) * 257,
+        (COUNTS >> 6) << 8 | 255,
+        COUNTS >> 6,
+        np.full((16, 64), 7000, np.uint16),
+        np.random.default_rng(0).integers(0, 1 << 16, (16, 64), np.uint16),
+    ],
+)
+def test_counts_in_order_are_taken_however_many_bits_they_have(tmp_path, counts):
+    write_png(tmp_path / "i.png", counts.astype(np.uint16))
+    assert np.array_equal(read_infrared(tmp_path / "i.png"), counts)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ship_deploy.names import group_by_scene
+from ship_deploy.names import group_by_scene, name_some
 
 
 def fill(root, *names):
@@ -28,6 +28,9 @@ def scenes(root):
         ("set00/V000/I1.png", "set00/V000/I1.png"),
         ("train/010001.jpg", "train/010001.jpg"),
         ("Set00/1 visible.png", "Set00/1 lwir.png"),
+        ("7.png", "0007.png"),
+        ("v10_07.png", "V010_0007.png"),
+        ("caf\u00e9.png", "cafe\u0301.png"),  # one name, in both forms of Unicode
     ],
 )
 def test_schemes_of_data_sets(tmp_path, visible, infrared):
@@ -55,3 +58,15 @@ def test_two_files_of_one_scene_are_both_told(tmp_path):
     fill(tmp_path, "v/1_vis.png", "v/1_rgb.png", "i/1_ir.png")
     left, right = scenes(tmp_path)
     assert left == {"1": ["1_rgb.png", "1_vis.png"]} and right == {"1": ["1_ir.png"]}
+
+
+def test_zeros_within_and_at_the_end_of_a_number_count(tmp_path):
+    fill(tmp_path, "v/100.png", "v/0.png", "i/1.png", "i/00.png")
+    left, right = scenes(tmp_path)
+    assert left.keys() & right.keys() == {"0"}
+
+
+def test_many_names_are_told_in_part():
+    assert name_some(["a", "b"]) == "a, b"
+    names = [str(number) for number in range(110)]
+    assert name_some(names, separator="; ") == "0; 1; 2; 3; 4; 5; 6; 7; 8; 9 and 100 more"

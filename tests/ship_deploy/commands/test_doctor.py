@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import cv2
+import pytest
+
+from ship_deploy.commands import doctor
 from tests.ship_deploy.commands.process import WITHOUT_GPU, ship_deploy
 
 
@@ -35,3 +39,14 @@ def test_doctor_without_what_engines_need():
         assert f"{module} is not installed: pip install '.[{name}]'" in result.stdout
     (line,) = (line for line in result.stdout.splitlines() if "GPU through cuda-python" in line)
     assert "no NVIDIA" in line and "(CUDA error " in line
+
+
+@pytest.mark.parametrize(
+    ("version", "warned"),
+    [("4.9.0", True), ("4.12.0-dev", True), ("4.13.0", False), ("5.0.0", False)],
+)
+def test_an_opencv_that_crashes_is_told(monkeypatch, version, warned):
+    monkeypatch.setattr(cv2, "__version__", version)
+    _, state, said = doctor._opencv()
+    assert state == doctor.OK and said.startswith(version)
+    assert ("before 4.13, a camera that changes the sampling" in said) == warned

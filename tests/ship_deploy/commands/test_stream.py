@@ -240,6 +240,7 @@ def test_temperatures_below_an_image_are_fused_in_sixteen_bits(model, fuser, tmp
         (("v.avi", "i.avi"), {"calibration": "v.avi"}, "v.avi: not a calibration"),
         (("v.avi", "i.avi"), {"dead_pixels": "v.avi"}, "v.avi: the file is empty"),
         (("v.avi", "rtsp://h/1"), {}, "give two cameras or two files"),
+        (("-", "-"), {}, "there is one standard input"),
         (("v.avi", "i.avi"), {"output": "v.avi"}, "would overwrite an input"),
         (("v.avi", "i.avi"), {"output": "o.gif"}, "o.gif: expected a folder, or a video"),
         (("rtsp://h/0", "rtsp://h/1"), {"pair_by": "index"}, "cameras are paired by time"),

@@ -1,6 +1,12 @@
 """What a user's words mean, and what is read from there."""
 
+import os
 import subprocess
+import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import cv2
@@ -70,6 +76,56 @@ def test_what_can_never_be_a_camera_is_said_at_once(text, said, tmp_path, monkey
     with pytest.raises(UserError, match=said) as error:
         find_source(text)
     assert "secret" not in str(error.value)
+
+
+MAKE = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "gradients=size=64x48:rate=10:d=1"]
+READ = """
+import sys
+from ship_deploy.streams import find_source
+source = find_source(sys.argv[1])
+capture, stamps = source.open(), []
+while grabbed := capture.read():
+    stamps.append(grabbed[1])
+timed = None not in stamps and round(stamps[-1], 3)
+print(source.name, source.live, source.rate, len(stamps), timed)
+"""
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("format", "last"),
+    [
+        (["-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe"], (0.9,)),
+        (["-f", "matroska"], (0.9,)),
+        (["-c:v", "rawvideo", "-pix_fmt", "gray16le", "-f", "nut"], (0.9,)),
+        (["-f", "mjpeg"], (0.36, False)),  # without times; newer OpenCVs count 25 a second
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_pipe_is_read_to_its_end(tmp_path, format, last, named):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-c", READ, str(pipe) if named else "-"]
+    given = Path(os.devnull) if named else pipe
+    maker = subprocess.Popen([*MAKE, *format, pipe], stdin=subprocess.DEVNULL)
+    with maker, given.open() as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, text=True, timeout=60)
+    *said, timed = done.stdout.split()
+    assert said == [command[-1], "False", "25.0", "10"], done.stderr
+    assert timed in map(str, last)
+
+
+@needs_ffmpeg
+def test_a_video_at_an_address_ends_as_a_file_does(tmp_path):
+    subprocess.run([*MAKE, "-c:v", "mpeg4", tmp_path / "v.mkv"], check=True)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        place = f"127.0.0.1:{server.server_port}/v.mkv"
+        source = find_source(f"http://me:secret@{place}?token=1")
+        assert not source.live and source.name == f"http://{place}" and source.rate == 10
+        assert [stamp for _, stamp in read_all(source)] == pytest.approx(np.arange(10) / 10)
+        server.shutdown()
 
 
 def test_a_pipeline_is_a_camera_where_opencv_has_gstreamer(monkeypatch):
@@ -153,6 +209,16 @@ def test_a_camera_without_a_clock_gives_no_stamps(says):
     video = Video(capture)
 
     assert [video.read()[1] for _ in range(3)] == [says / 1000, None, None]
+
+
+def test_an_age_before_zero_is_no_stamp():
+    capture = SimpleNamespace(
+        isOpened=lambda: True,
+        read=lambda: (True, "image"),
+        get=lambda property: -7.7e15 if property == cv2.CAP_PROP_POS_MSEC else 0.0,
+    )
+    video = Video(capture)
+    assert [video.read()[1] for _ in range(2)] == [None, None]
 
 
 def test_a_video_of_sixteen_bits_keeps_them(tmp_path):
