@@ -27,7 +27,8 @@ from training.scenes import render
 
 # Half a minute and more each. Begun last, one of them would be waited for at the end of a run.
 LONGEST = {
-    *("test_golden.py", "test_models.py", "test_engines.py", "test_tensorrt.py"),
+    *("test_golden.py", "test_golden_fiscnet.py", "test_models.py", "test_engines.py"),
+    "test_tensorrt.py",
     *("test_precision.py", "test_resuming.py", "test_devices.py", "test_layers.py"),
 }
 
