@@ -150,12 +150,13 @@ def test_fp16_keeps_the_picture(network, shared, infrared):
     assert found.far_off <= limit.far_off
 
 
-@pytest.mark.parametrize("island", ["*phases", "*pool"])
-def test_fp16_without_these_islands_overflows(network, shared, island):
-    golden = read(shared, "roadscene_b")
+def test_fp16_of_phases_overflows(network, shared):
+    """So the arithmetic does see what it is to see."""
+    golden = read(shared, "small_48x64_with_intermediates")
     frames = golden["visible_bgr_u8"][None], golden["infrared_u8"][None]
-    islands = {key: why for key, why in ARCHITECTURE.half.islands.items() if key != island}
-    narrowed = Narrowed(fold(network), replace(ARCHITECTURE.half, islands=islands))
+    half = ARCHITECTURE.half
+    islands = {key: why for key, why in half.islands.items() if key != "*phases"}
+    narrowed = Narrowed(fold(network), replace(half, islands=islands))
     with HalfArithmetic(), torch.inference_mode():
         assert not fuse_frames(narrowed, *map(torch.from_numpy, frames))[1].isfinite().all()
 
