@@ -28,7 +28,7 @@ RAW_TOLERANCE = 1e-4  # of the unclamped luminance, against the same formulas in
 STAGE_TOLERANCE = 1e-4  # of a stage's own range
 LEVELS, SHARE = 1, 1e-3  # of the 8-bit frame
 HARD = ["black", "box", "edge", "flat", "ramp across", "ramp down", "stripes"]
-HARD_SIZES = [(47, 61), (64, 64), (101, 134)]
+HARD_SIZES = [(47, 61), (64, 64), (65, 97)]
 NAMES = [  # the two large ones last
     "constant_64x64",
     "noise_65x97",
