@@ -17,7 +17,7 @@ from benchmarks import (
 )
 from benchmarks.fidelity import layers, narrowing
 from benchmarks.fidelity import measure as fidelity
-from benchmarks.latency import bundled, scaling
+from benchmarks.latency import bundled, scaling, tradeoff
 from benchmarks.latency import measure as latency
 from benchmarks.quality import summary
 from benchmarks.streaming import faults, recordings, soak
@@ -95,9 +95,18 @@ def render(results: Path = RESULTS, pages: Sequence[Path] = PAGES) -> dict[Path,
     return {**files, **texts, card.CARD: about, catalogue.PATH: models}
 
 
+def plot(results: Path = RESULTS) -> dict[Path, bytes]:
+    """The plot that is made of two results, where there are both."""
+    sources = [results / f"{name}.json" for name in ("bundled", "targets")]
+    if not all(path.exists() for path in sources):
+        return {}
+    return {results / "bundled.svg": tradeoff.draw(*(json.loads(p.read_text()) for p in sources))}
+
+
 def write() -> list[Path]:
     """Write those that differ; which they were."""
-    changed = [(path, text) for path, text in render().items() if path.read_text() != text]
-    for path, text in changed:
-        write_atomically(path, text.encode())
-    return [path for path, _ in changed]
+    files = {**{path: text.encode() for path, text in render().items()}, **plot()}
+    changed = [p for p, new in files.items() if not p.exists() or p.read_bytes() != new]
+    for path in changed:
+        write_atomically(path, files[path])
+    return changed

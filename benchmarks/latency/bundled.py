@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from benchmarks import machine, record
 from benchmarks.baselines import BASELINES as TRIVIAL
 from benchmarks.baselines import IN_COLOUR
 from benchmarks.candidates import BASELINES
-from benchmarks.drawing import COLOURS, FADED, clear, new_figure, style, svg
+from benchmarks.latency import tradeoff
 from benchmarks.latency.measure import measure
 from benchmarks.loading import Fuse, load
 from benchmarks.models import Models, Size
 from ship_deploy import Fuser
 from ship_deploy.console import ERR
-from ship_deploy.files import make_folder
+from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.frames import Frames
 from ship_deploy.models import CATALOGUE
 from training.checkpoints import digest
@@ -30,7 +29,6 @@ from training.data import grey
 from training.scenes import render
 
 EAGER = "ship, PyTorch"  # what all others are compared with
-PLOTTED = ("480x640", 2)  # size and threads of the plot
 
 
 def run(
@@ -75,7 +73,8 @@ def run(
     table = tabulate(content)
     record.write(output, "bundled", content, table)
     if kept.exists():
-        (output / "bundled.svg").write_bytes(draw(content, json.loads(kept.read_text("utf-8"))))
+        drawn = tradeoff.draw(content, json.loads(kept.read_text("utf-8")))
+        write_atomically(output / "bundled.svg", drawn)
     return table
 
 
@@ -130,32 +129,6 @@ def tabulate(content: dict[str, Any]) -> str:
         cells = [r["size"], str(r["threads"]), r["name"], _time(p50), _time(p90), _short(1 / p50)]
         lines.append(f"| {' | '.join([*cells, ratio])} |")
     return "\n".join(lines) + "\n"
-
-
-def draw(content: dict[str, Any], kept: dict[str, Any]) -> bytes:
-    """Targets kept of real pairs against milliseconds, as SVG; trivial fusions are faded."""
-    summary = kept["data"]["real"]["summary"]
-    with style():
-        figure = new_figure(3.6)
-        panel = figure.subplots()
-        colours = cycle(COLOURS)
-        for r in content["results"]:
-            name = r["name"]
-            if (r["size"], r["threads"]) != PLOTTED or name not in summary:
-                continue
-            colour = FADED if name in TRIVIAL else next(colours)
-            x, found = 1000 * r["percentiles"][0], summary[name]
-            label = f"{name}, {found['lost']['value']:.1%} lost"
-            panel.plot(x, found["kept"]["value"], "o", color=colour, markersize=4)
-            panel.vlines(x, *found["kept"]["interval"], color=colour, linewidth=0.6, alpha=0.5)
-            at = x, found["kept"]["value"]
-            panel.annotate(label, at, (4, 3), textcoords="offset points", color=colour)
-        panel.set_xscale("log")
-        size, threads = PLOTTED
-        panel.set_xlabel(f"ms a frame of {size}, {threads} threads", color=FADED)
-        panel.set_ylabel("targets kept →", color=FADED)
-        clear(panel)
-        return svg(figure)
 
 
 def _short(number: float) -> str:

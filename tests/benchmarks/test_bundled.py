@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from benchmarks.latency import bundled
+from benchmarks import report
+from benchmarks.latency import bundled, tradeoff
 from ship_deploy.models import CATALOGUE
 
 
@@ -27,14 +28,23 @@ def test_every_size_and_number_of_threads_has_its_rows(few, small_checkpoint, tm
     assert not (tmp_path / "bundled.svg").exists()
 
 
-def test_the_plot_sets_time_against_what_is_kept():
+def test_the_plot_sets_what_is_kept_against_time_and_marks_what_papers_state(tmp_path):
     kept = {"value": 0.85, "interval": [0.8, 0.9]}
-    summary = {n: {"kept": kept, "lost": {"value": 0.027}} for n in ("ship-t", "maximum")}
-    size, threads = bundled.PLOTTED
+    names = ["ship-t", "maximum"]
+    summary = {name: {"kept": kept, "detail": kept} for name in names}
+    size, threads = tradeoff.PLOTTED
     results = [
         {"name": name, "size": size, "threads": threads, "percentiles": [0.02, 0.03]}
-        for name in ("ship-t", "maximum", bundled.EAGER)
+        for name in (*names, bundled.EAGER)
     ]
-    drawn = bundled.draw({"results": results}, {"data": {"real": {"summary": summary}}}).decode()
-    assert "ship-t, 2.7% lost" in drawn and "maximum, 2.7% lost" in drawn
+    contents = {"results": results}, {"data": {"real": {"summary": summary}}}
+    drawn = tradeoff.draw(*contents).decode()
+    for name in names:
+        assert drawn.count(f">{name}<") == len(tradeoff.MEASURES)  # a panel for each
     assert bundled.EAGER not in drawn
+    for paper in tradeoff.PAPERS:
+        assert f">{paper.method}, its paper:<" in drawn
+    assert report.plot(tmp_path) == {}
+    for name, content in zip(("bundled", "targets"), contents, strict=True):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    assert report.plot(tmp_path) == {tmp_path / "bundled.svg": drawn.encode()}
