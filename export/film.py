@@ -66,16 +66,17 @@ def shoot(fuse: Fuse, frames: int = FRAMES) -> Film:
         found = pipeline.statistics()
     pictures = [side_by_side(result) for result in results]
     dropped = sum(found.visible.dropped.values())
+    latency = 1000 * (found.latency_p50 or 0)
     note = (
-        f"Two simulated cameras at {RATE:.0f} frames a second, fused while they ran: {len(results)} "
-        f"pairs, {dropped} dropped; half of the results {1000 * (found.latency_p50 or 0):.0f} ms "
-        "after capture or sooner"
+        f"Two simulated cameras at {RATE:.0f} frames a second, fused while they ran: "
+        f"{len(results)} pairs, {dropped} dropped; median latency from capture to result "
+        f"{latency:.0f} ms. Animated WebP at quality {QUALITY}."
     )
     return Film(encode(pictures, [result.time for result in results]), pictures[0], note)
 
 
 def side_by_side(result: Result) -> Frames:
-    """The result, and half as large beside it what it was made of, (H, W * 3 / 2, 3)."""
+    """The result, and half as large beside it what it was made of, (H, W + W / 2, 3)."""
     assert result.visible is not None and result.infrared is not None
     sources = result.visible.image, cv2.cvtColor(result.infrared.image, cv2.COLOR_GRAY2BGR)
     height, width = result.image.shape[:2]
@@ -88,7 +89,7 @@ def encode(pictures: Sequence[NDArray[np.uint8]], times: Sequence[float]) -> byt
     animation = cv2.Animation()
     animation.frames = pictures
     durations = np.diff([*times, times[-1] + 1 / RATE])
-    animation.durations = np.round(1000 * durations).astype(np.int32)
+    animation.durations = np.round(1000 * durations).astype(int).tolist()
     encoded, content = cv2.imencodeanimation(
         ".webp", animation, (cv2.IMWRITE_WEBP_QUALITY, QUALITY)
     )
