@@ -16,7 +16,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 		--group train --group export --group bench --group test --group lint --group docs
 	touch $@
 
-# Fuses sample pairs on the CPU and makes a page to look at them.
+# Fuses a rendered street live, and sample pairs, on the CPU, and makes a page to look at them.
 demo: install
 	$(BIN)/python -m export.demo -o build/demo
 

@@ -2,19 +2,24 @@
 
 import time
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
+from string import Template
 from typing import Annotated, NamedTuple
 
 import cv2
 import numpy as np
 import typer
 
+from export.film import Film, shoot
 from ship_deploy import Fuser, console
+from ship_deploy.commands.models import HEADINGS, row
 from ship_deploy.console import ERR
-from ship_deploy.files import make_folder
+from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.frames import Frames
 from ship_deploy.images import find_pairs, read_infrared, read_visible, write_jpeg, write_png
-from ship_deploy.report import Panel, summary, write_report
+from ship_deploy.models import CATALOGUE, WHY
+from ship_deploy.report import Panel, data_uri, show, summary, write_report
 from training.data_folder import data_folder
 from training.scenes import render
 
@@ -46,7 +51,7 @@ def demo(
         Path, typer.Option("--output", "-o", help="Folder to write the pictures and the page to.")
     ],
 ) -> None:
-    """Fuse rendered night streets with the default model and show them on a page.
+    """Fuse rendered night streets with the default model, live and still, and show them on a page.
 
     If the environment variable SHIP_DEPLOY_DATA names a folder with data/roadscene/test,
     data/tno/test and data/m3svd/train, each with visible/ and infrared/, a few of their pairs are
@@ -54,14 +59,49 @@ def demo(
     """
     make_folder(output)
     fuser = Fuser(device="cpu")
+    ERR.print("Draw    a street in which people walk, and fuse it live")
+    film = shoot(fuser)
+    write_atomically(output / "live.webp", film.webp)
     panels = list(_fuse(fuser, _rendered(), output / "rendered"))
     if folder := data_folder():
         panels += _fuse(fuser, _real(folder / "data"), output / "real")
     write_jpeg(output / "overview.jpg", _overview(panels[:SHOWN]))
     page = output / "index.html"
-    write_report(page, panels, summary(fuser), "ship-deploy: infrared and visible, fused")
+    above, below = frame(film)
+    title = "ship-deploy: infrared and visible, fused"
+    write_report(page, panels, summary(fuser), title, above=above, below=below)
     ERR.print(f"Look at {page.resolve().as_uri()}")
     print(page)
+
+
+def frame(film: Film) -> tuple[str, str]:
+    """What stands above and below the pairs: the film, and the table of bundled models."""
+    page = Path(__file__).with_suffix(".html").read_text("utf-8")
+    above, below = (Template(part) for part in page.split("<!-- pairs -->\n"))
+    height, width = film.still.shape[:2]
+    return above.substitute(
+        film=data_uri("image/webp", film.webp),
+        still=show(film.still, "live"),
+        note=escape(film.note),
+        width=width,
+        height=height,
+    ), below.substitute(
+        headings=_cells("th", HEADINGS),
+        rows="\n".join(f"<tr>{_cells('td', row(model))}</tr>" for model in CATALOGUE.values()),
+        remarks="\n".join(f"<p>{remark}</p>" for remark in _remarks()),
+    )
+
+
+def _cells(tag: str, texts: tuple[str, ...]) -> str:
+    return "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts)
+
+
+def _remarks() -> Iterator[str]:
+    yield f"The default is {next(iter(CATALOGUE))}: {escape(WHY)}."
+    for model in CATALOGUE.values():
+        measured = [known.measured for known in (model.speed, model.kept) if known]
+        conditions = f" Measured: {'; '.join(measured)}." if measured else ""
+        yield f"<b>{escape(model.name)}</b> {escape(f'{model.purpose}.{conditions}')}"
 
 
 def _overview(panels: list[Panel]) -> Frames:

@@ -34,7 +34,15 @@ class Panel(NamedTuple):
     note: str = ""
 
 
-def write_report(path: Path, pairs: Iterable[Panel], info: Mapping[str, str], title: str) -> None:
+def write_report(
+    path: Path,
+    pairs: Iterable[Panel],
+    info: Mapping[str, str],
+    title: str,
+    *,
+    above: str = "",
+    below: str = "",
+) -> None:
     """Write the page, or nothing.
 
     Pictures are encoded as they come, so an iterator needs memory for one pair and the page.
@@ -44,6 +52,8 @@ def write_report(path: Path, pairs: Iterable[Panel], info: Mapping[str, str], ti
         pairs: what to show, in order.
         info: what made the pictures (model, backend, device, precision, ...), in order.
         title: the heading.
+        above: HTML to stand before the pairs.
+        below: HTML to stand after them.
 
     Raises:
         UserError: the file cannot be written, or a picture cannot be encoded.
@@ -53,9 +63,9 @@ def write_report(path: Path, pairs: Iterable[Panel], info: Mapping[str, str], ti
     cards = [_card(card, pair) for pair in pairs]
     rows = (f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in info.items())
     content = [
-        head.substitute(title=escape(title), info="\n".join(rows)),
+        head.substitute(title=escape(title), info="\n".join(rows), above=above),
         *cards,
-        tail.substitute(quality=JPEG_QUALITY),
+        tail.substitute(quality=JPEG_QUALITY, below=below),
     ]
     # A file name need not be Unicode; what cannot be said in UTF-8 becomes a question mark.
     write_atomically(path, "".join(content).encode("utf-8", "replace"))
@@ -74,14 +84,20 @@ def _card(template: Template, pair: Panel) -> str:
         note=escape(pair.note),
         width=width,
         height=height,
-        visible=_data_uri(pair.visible, pair.name),
-        infrared=_data_uri(pair.infrared, pair.name),
-        fused=_data_uri(pair.fused, pair.name),
+        visible=show(pair.visible, pair.name),
+        infrared=show(pair.infrared, pair.name),
+        fused=show(pair.fused, pair.name),
     )
 
 
-def _data_uri(picture: NDArray[np.uint8], name: str) -> str:
+def show(picture: NDArray[np.uint8], name: str) -> str:
+    """A picture as an address that holds all of it; the name is for messages."""
     encoded, content = cv2.imencode(".jpg", picture, _JPEG)
     if not encoded:
         raise UserError(f"{name}: a picture of shape {picture.shape} cannot be encoded")
-    return "data:image/jpeg;base64," + base64.b64encode(content.tobytes()).decode("ascii")
+    return data_uri("image/jpeg", content.tobytes())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """A file as an address that holds all of it."""
+    return f"data:{kind};base64," + base64.b64encode(content).decode("ascii")

@@ -9,6 +9,7 @@ from ship_deploy import console
 from ship_deploy.models import CATALOGUE, WHY, Model
 
 SIZE = "480x640"  # of the table; JSON has all
+HEADINGS = ("name", f"{SIZE} on a CPU", "targets lost", "targets kept", "detail kept")
 
 
 def list_models(as_json: bool) -> None:
@@ -17,10 +18,10 @@ def list_models(as_json: bool) -> None:
         print(json.dumps([asdict(model) for model in CATALOGUE.values()], indent=2))
         return
     table = Table(title="Bundled models", title_justify="left")
-    for heading in ("name", f"{SIZE} on a CPU", "targets lost", "targets kept", "detail kept"):
+    for heading in HEADINGS:
         table.add_column(heading, overflow="fold")
     for model in CATALOGUE.values():
-        table.add_row(model.name, _seconds(model), *_kept(model))
+        table.add_row(*row(model))
     console.OUT.print(table)
     print(f"The default is {next(iter(CATALOGUE))}: {WHY}.\n")
     for model in CATALOGUE.values():
@@ -32,12 +33,10 @@ def list_models(as_json: bool) -> None:
             print(f"  kept of what either camera shows: {model.kept.measured}")
 
 
-def _seconds(model: Model) -> str:
-    found = model.speed and model.speed.seconds.get(SIZE)
-    return f"{found:.3g} s" if found else "not measured"
-
-
-def _kept(model: Model) -> list[str]:
-    if model.kept is None:
-        return ["-", "-", "-"]
-    return [f"{model.kept.lost:.1%}", f"{model.kept.targets:.0%}", f"{model.kept.detail:.0%}"]
+def row(model: Model) -> tuple[str, ...]:
+    """Of the table: what `HEADINGS` say."""
+    seconds = model.speed and model.speed.seconds.get(SIZE)
+    speed = f"{seconds:.3g} s" if seconds else "not measured"
+    if (kept := model.kept) is None:
+        return model.name, speed, "-", "-", "-"
+    return model.name, speed, f"{kept.lost:.1%}", f"{kept.targets:.0%}", f"{kept.detail:.0%}"

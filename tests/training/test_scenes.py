@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from training.data import read_folders
-from training.scenes import HARD, Scene, Target, hard_kind, hard_scene, living, render, scene
-from training.scenes.figures import Car, Person
+from training.scenes import HARD, Scene, Target, film, hard_kind, hard_scene, living, render, scene
+from training.scenes.figures import PACE, Car, Person
 from training.scenes.hard import stamp
 from training.scenes.kinds import CONDITIONS
 from training.scenes.places import creature, furnish
@@ -259,6 +259,32 @@ def test_noise_is_of_a_dark_night():
         noisy, day = scene(seed, *SIZE, "noise"), scene(seed, *SIZE, "day")
         assert roughness(noisy.infrared) > roughness(day.infrared)
         assert roughness(grey(noisy)) > roughness(grey(day))
+
+
+def test_in_a_film_people_walk_and_nothing_else_moves():
+    size = 120, 160
+    (first, second), rendered = film(1, 2, 0.5, *size), render(1, *size)
+    assert np.array_equal(first[0], rendered[0]) and np.array_equal(first[1], rendered[1])
+    changed = cv2.absdiff(first[1], second[1]) > 40  # far above the noise
+    assert 0.002 < changed.mean() < 0.06
+    assert np.abs(first[1].astype(int) - second[1])[~changed].mean() < 4
+    assert not np.array_equal(first[0], second[0])
+    again = list(film(1, 2, 0.5, *size))
+    assert np.array_equal(again[1][0], second[0]) and np.array_equal(again[1][1], second[1])
+
+
+def test_people_walk_on_and_stand_from_far_to_near():
+    street = invent(np.random.default_rng(0), *SIZE)
+    later = street.after(1.0)
+    z = [thing.z for thing in later.things]
+    assert z == sorted(z, reverse=True)
+    people, walked = (
+        {thing.height: thing.z for thing in those if isinstance(thing, Person)}
+        for those in (street.things, later.things)
+    )
+    moved = [walked[height] - z for height, z in people.items()]
+    assert np.abs(moved) == pytest.approx(PACE)
+    assert street.after(0.0).things == street.things
 
 
 @pytest.mark.parametrize("hard", [False, True], ids=["streets", "hard"])

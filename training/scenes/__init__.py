@@ -9,6 +9,7 @@ that one is lost in a real frame, and the infrared frame knows nothing of paint.
 what is hard to fuse, too.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import cv2
@@ -24,7 +25,7 @@ from training.scenes.streets import Street, invent
 from training.scenes.surroundings import paint_road, paint_sky
 from training.scenes.targets import HIDDEN, Scene, Target, TargetKind, plain
 
-__all__ = ["HARD", "Kind", "Scene", "Target", "hard_kind", "hard_scene", "render", "scene"]
+__all__ = ["HARD", "Kind", "Scene", "Target", "film", "hard_kind", "hard_scene", "render", "scene"]
 
 
 def render(
@@ -42,6 +43,26 @@ def render(
     """
     drawn = draw_street(seed, height, width)
     return drawn.visible, drawn.infrared
+
+
+def film(
+    seed: int, frames: int, rate: float, height: int = 480, width: int = 640
+) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Draw a street at night in which people walk, seen by cameras that stand still.
+
+    Args:
+        seed: which street, as in `render`, whose frames are the first ones.
+        frames: how many pairs.
+        rate: frames per second.
+        height: pixels, 32 or more.
+        width: pixels, 32 or more.
+
+    Yields:
+        visible uint8 (H, W, 3) BGR, and infrared uint8 (H, W), each with noise of its own.
+    """
+    for index in range(frames):
+        drawn = draw_street(seed, height, width, index / rate)
+        yield drawn.visible, drawn.infrared
 
 
 def scene(seed: int, height: int = 480, width: int = 640, kind: Kind = "street") -> Scene:
@@ -73,12 +94,12 @@ def hard_kind(seed: int) -> Hard:
     return HARD[seed % len(HARD)]
 
 
-def draw_street(seed: int, height: int, width: int) -> Scene:
-    """Draw a street at night, with all its targets."""
+def draw_street(seed: int, height: int, width: int, seconds: float = 0.0) -> Scene:
+    """Draw a street at night, so many seconds after it was invented, with all its targets."""
     rng = np.random.default_rng(seed)
     finer = max(2, round(480 / height))  # edges are smoothed by drawing larger
     tall, wide = height * finer, width * finer
-    street = invent(rng, tall, wide)
+    street = invent(rng, tall, wide).after(seconds)
     canvas = Canvas(
         np.empty((tall, wide, 4), np.float32),
         street.camera,
@@ -103,6 +124,7 @@ def draw_street(seed: int, height: int, width: int) -> Scene:
         mask = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA) > 0.5
         if cover.sum() > HIDDEN * whole:
             targets.append(Target(kind, mask))
+    rng = np.random.default_rng((seed, round(1000 * seconds))) if seconds else rng  # new noise
     visible = sensors.visible(pixels[..., :3], rng)
     return Scene(visible, sensors.infrared(pixels[..., 3], rng), targets)
 

@@ -22,6 +22,7 @@ PANELS = np.array([  # its edges: the share that is painted (not glass), the lig
 SIDE_WINDOWS = ((0.95, 1.04), (1.42, 1.33), (2.55, 1.36), (3.15, 1.02))
 TYRES = ((0.36, 0.003, 0.30), (0.32, 0.006, 0.58), (0.19, 0.10, 0.45))  # radius, grey, warmth
 # fmt: on
+PACE, GAIT, NEAR = 1.3, 0.9, 12  # metres and pairs of steps a second; who is nearer walks away
 
 
 class Lamp(NamedTuple):
@@ -109,6 +110,12 @@ class Person(NamedTuple):
     height: float
     clothes: Colour
     stride: float
+
+    def after(self, seconds: float) -> "Person":
+        """The person so much later, having walked along the street."""
+        way = PACE * seconds * (1 if self.z < NEAR else -1)
+        swing = np.sin(np.arcsin(self.stride) + 2 * np.pi * GAIT * seconds)
+        return self._replace(z=self.z + way, stride=float(swing))
 
     def paint(self, canvas: Canvas) -> None:
         """Paint limbs, trunk and head, each a rim and a brighter, warmer middle."""

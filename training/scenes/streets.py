@@ -1,6 +1,6 @@
 """What stands where on a street, and how it is lit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,11 @@ class Street:
     haze: Array  # (4,): the air, and the sky at the horizon
     clear: float  # metres; see Canvas
     moon: tuple[float, float]  # shares of the frame's width and height
+
+    def after(self, seconds: float) -> "Street":
+        """The street so much later: people walk, traffic waits."""
+        things = [t.after(seconds) if isinstance(t, Person) else t for t in self.things]
+        return replace(self, things=sorted(things, key=lambda thing: -thing.z))
 
 
 def invent(rng: np.random.Generator, height: int, width: int) -> Street:
