@@ -13,6 +13,7 @@ from benchmarks import (
     gpu,
     highlights,
     interruption,
+    sizes,
     training_speed,
 )
 from benchmarks.fidelity import layers, narrowing
@@ -62,6 +63,7 @@ BLOCKS: dict[str, Table] = {
     "status": highlights.status,
     "gpu": lambda found: highlights.gpu(found["gpu"]),
     "quality": lambda found: card.lead(found["quality"]),
+    "networks": lambda found: sizes.tabulate(found["models"]),
     "baselines": lambda found: highlights.baselines(found["quality"]),
 }
 """What pages show between `<!-- NAME -->` and `<!-- end -->`, from all results and `models`."""

@@ -16,6 +16,7 @@ from training.scenes import render
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results"
+EXPERIMENTS = DOCS.parent / "training" / "EXPERIMENTS.md"
 # ONNX Runtime Web, for the page that fuses in the browser, as `make docs` installs it.
 RUNTIME = DOCS.parent / "build" / "browser" / "node_modules" / "onnxruntime-web" / "dist"
 PARTS = "ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"
@@ -27,9 +28,10 @@ RESULT = re.compile(r"<!-- result: (\w+) -->")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Put the figures of the results at figures/, and a network and its runtime at browser/."""
+    """Put the figures of the results at figures/, a network and its runtime at browser/, ..."""
     added = {f"figures/{p.name}": p for p in RESULTS.iterdir() if p.suffix in FIGURES}
     added["browser/ship-t.onnx"] = find_model("ship-t")
+    added["results/experiments.md"] = EXPERIMENTS
     if RUNTIME.is_dir():
         added |= {f"browser/onnxruntime-web/{part}": RUNTIME / part for part in PARTS}
     for name, path in sorted(added.items()):
