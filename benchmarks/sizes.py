@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ def tabulate(models: Sequence[dict[str, Any]]) -> str:
     return "\n".join([heading, "|---|---:|---:|---:|---|", *lines])
 
 
+@cache
 def _row(name: str) -> str:
     path = CATALOGUE[name].path
     metadata = read_artifact(path).metadata
