@@ -97,12 +97,12 @@ def tabulate(content: dict[str, Any]) -> str:
     host = content["machine"]
     lines = [
         f"{host['processor']}, {host['cores']} cores; {host['measured'][:10]}. The pipeline "
-        "around a stand-in that costs nothing, 8-bit frames of one size. Overhead: from the "
-        f"arrival of a pair's later frame to the result, two live cameras at {RATE:.0f} Hz. Rate: "
-        "two sources that are never waited for.",
+        "around a model, 8-bit frames of one size; with nothing in place of a model, it is what "
+        "the pipeline adds. From the arrival of a pair's later frame to the result, two live "
+        f"cameras at {RATE:.0f} Hz. Rate: two sources that are never waited for.",
         "",
-        "| size | frames | overhead, median | 99% below | dropped | sustained rate |",
-        "|---|---|---|---|---|---|",
+        "| size | model | frames | median | 99% below | dropped | sustained rate |",
+        "|---|---|---:|---:|---:|---:|---:|",
     ]
     for r in content["stream"]:
         median, most = (f"{1000 * r[name]:.2f} ms" for name in ("p50", "p99"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 
 import pytest
 
@@ -27,7 +28,7 @@ def test_json_holds_everything():
     entries = json.loads(ship_deploy("models", "--json").stdout)
     assert [entry["name"] for entry in entries] == list(CATALOGUE)
     named = {entry["name"]: entry for entry in entries}
-    assert named["ship"]["quality"]["means"] == CATALOGUE["ship"].quality.means
+    assert named["ship-s"]["kept"] == asdict(CATALOGUE["ship-s"].kept)
 
 
 def test_info_by_name():

@@ -36,7 +36,7 @@ def test_the_figures_are_those_of_the_committed_results():
     assert figures.update(text, RESULTS) == text
     default = CATALOGUE["ship-s"]
     assert default.speed.seconds["480x640"] > 0.01 and default.kept.targets > 0.5
-    assert default.quality.means["TNO"]["Qabf"] > 0.1
+    assert default.quality is None or default.quality.means["TNO"]["Qabf"] > 0.1
 
 
 def test_a_model_that_was_not_measured_has_no_figures(tmp_path):
