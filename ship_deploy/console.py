@@ -1,8 +1,10 @@
 """What every command of the project prints on, and how it ends: errors in one line, exit codes."""
 
+import logging
 import os
 import signal
 import sys
+import time
 import traceback
 from types import FrameType
 from typing import NoReturn
@@ -11,16 +13,46 @@ import typer
 from rich.console import Console
 
 from ship_deploy.errors import UserError
+from ship_deploy.events import JsonLines
 
 # Results go to the one, all that is said meanwhile to the other, whose lines are never broken.
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 # What OpenCV and FFmpeg print, the commands raise or log themselves. Read when OpenCV is imported.
 QUIET = {"OPENCV_LOG_LEVEL": "SILENT", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+_log = logging.getLogger("ship_deploy")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 KEPT = "interrupted; what was finished is kept"
 FAILURE, INTERRUPTED, TERMINATED = 1, 130, 143
 EPILOG = "Every command takes --debug, which prints the traceback of an error."
+
+
+def log_as_json() -> None:
+    """From here on, all that is not a result is a line of JSON on standard error."""
+    ERR.quiet = True
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def log_as_text() -> None:
+    """A line for each record of the log, above what shows progress."""
+    logging.basicConfig(level=logging.INFO, handlers=[_Text(logging.INFO)])
+
+
+def say(message: str) -> None:
+    """One line about how a command ends."""
+    line = " ".join(message.split())
+    if ERR.quiet:
+        _log.error(line, extra={"event": "end"})
+    else:
+        print(line, file=sys.stderr, flush=True)
+
+
+class _Text(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        ERR.print(time.strftime("%H:%M:%S"), record.getMessage(), markup=False)
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -40,20 +72,20 @@ def run(app: typer.Typer) -> NoReturn:
                 signal.signal(number, signal.SIG_DFL)
     except SystemExit as end:
         if end.code in (INTERRUPTED, TERMINATED):
-            _say(KEPT)
+            say(KEPT)
         raise
     except KeyboardInterrupt:  # before the command began, which turns it into an exit
-        _say(KEPT)
+        say(KEPT)
         sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
             traceback.print_exc()
         if isinstance(error, UserError):
-            _say(f"error: {error}")
+            say(f"error: {error}")
         elif isinstance(error, ImportError):
-            _say(f"error: {error}; run ship-deploy doctor to see what is missing")
+            say(f"error: {error}; run ship-deploy doctor to see what is missing")
         else:
-            _say(f"error: {type(error).__name__}: {error} (a bug; --debug prints the traceback)")
+            say(f"error: {type(error).__name__}: {error} (a bug; --debug prints the traceback)")
     sys.exit(FAILURE)
 
 
@@ -65,13 +97,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     """
     while frame is not None:
         if "importlib._bootstrap" in frame.f_code.co_filename:
-            _say(KEPT)
+            say(KEPT)
             os._exit(128 + number)
         frame = frame.f_back
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
-
-
-def _say(message: str) -> None:
-    print(" ".join(message.split()), file=sys.stderr)

@@ -72,6 +72,13 @@ class PairBy(str, Enum):
     INDEX = "index"
 
 
+class LogFormat(str, Enum):
+    """What is said on standard error while a stream runs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 def _limit(max_pixels: int | None) -> None:
     if max_pixels is not None:
         os.environ[PIXELS] = str(max_pixels)
@@ -263,43 +270,52 @@ def stream(
             help="Token that viewers of the page need, or ENV:NAME or file:PATH that holds it."
         ),
     ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Log lines for people, or JSON for programs.")
+    ] = LogFormat.TEXT,
     max_pixels: MaxPixels = None,
 ) -> None:
     """Fuse two live cameras until interrupted, or two videos.
 
     Frames are paired by time. Where fusing is slower than the cameras, frames are dropped and
     latency stays bounded. A camera that fails is reconnected; meanwhile the other one is shown
-    alone.
+    alone. On SIGUSR1, what happened in the last minute is written to a file.
     """
     from ship_deploy.commands.stream import stream
+    from ship_deploy.events import FlightRecorder
 
     _limit(max_pixels)
-    stream(
-        visible,
-        infrared,
-        output,
-        visible_mode=visible_mode,
-        infrared_mode=infrared_mode,
-        pair_by=pair_by.value,
-        offset=offset,
-        rate=rate,
-        segment=segment,
-        overwrite=overwrite,
-        calibration=calibration,
-        dead_pixels=dead_pixels,
-        percentiles=percentiles,
-        smoothing=smoothing,
-        clahe=clahe,
-        black_hot=black_hot,
-        crop_infrared=crop_infrared,
-        push=push,
-        serve=serve,
-        token=token,
-        model=model,
-        backend=backend,
-        device=device,
-        threads=threads,
-    )
+    if log_format is LogFormat.JSON:
+        console.log_as_json()
+    else:
+        console.log_as_text()
+    with FlightRecorder():
+        stream(
+            visible,
+            infrared,
+            output,
+            visible_mode=visible_mode,
+            infrared_mode=infrared_mode,
+            pair_by=pair_by.value,
+            offset=offset,
+            rate=rate,
+            segment=segment,
+            overwrite=overwrite,
+            calibration=calibration,
+            dead_pixels=dead_pixels,
+            percentiles=percentiles,
+            smoothing=smoothing,
+            clahe=clahe,
+            black_hot=black_hot,
+            crop_infrared=crop_infrared,
+            push=push,
+            serve=serve,
+            token=token,
+            model=model,
+            backend=backend,
+            device=device,
+            threads=threads,
+        )
 
 
 @app.command()

@@ -3,10 +3,9 @@
 import logging
 import os
 import re
-import sys
 import threading
-import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -30,6 +29,7 @@ from ship_deploy.streams.recording import FORMATS, VideoOutput
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
 from ship_deploy.thermal import Thermal, read_dead_pixels
 
+_log = logging.getLogger("ship_deploy.commands")
 PATIENCE = 0.7  # seconds that a frame under way is waited for when the command is interrupted
 
 
@@ -92,7 +92,6 @@ def stream(
     Raises:
         UserError: what cannot be used, read or written.
     """
-    logging.basicConfig(level=logging.INFO, handlers=[_Log()])
     if visible == infrared == "-":
         raise UserError("both sources are -, and there is one standard input; use a named pipe")
     modes = [None if text is None else read_mode(text) for text in (visible_mode, infrared_mode)]
@@ -130,7 +129,8 @@ def stream(
         secret = None if token is None else read_address(token)
         server = Server(serve, pipeline.statistics, engine, recording, secret)
         outputs.append(server)
-        console.ERR.print(f"Live at {server.url}{'' if token is None else '?token=...'}")
+        shown = f"{server.url}{'' if token is None else '?token=...'}"
+        _log.info("live at %s", shown, extra={"event": "serving", "address": shown})
     run = _Run(pipeline, outputs)
     interrupt: BaseException | None = None
     try:
@@ -152,13 +152,6 @@ def stream(
         raise run.error
     if output:
         print(getattr(outputs[0], "path", output))
-
-
-class _Log(logging.Handler):
-    """What the pipeline has to say, a line each, above the status."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        console.ERR.print(time.strftime("%H:%M:%S"), record.getMessage(), markup=False)
 
 
 class _Run(threading.Thread):
@@ -213,7 +206,7 @@ def _output(
 
 def _leave(interrupt: BaseException) -> None:
     """End the process under threads that cannot be stopped and would crash in its clean-up."""
-    print("interrupted; what was finished is kept", file=sys.stderr, flush=True)
+    console.say(console.KEPT)
     code = interrupt.code if isinstance(interrupt, SystemExit) else console.INTERRUPTED
     os._exit(code if isinstance(code, int) else console.FAILURE)
 
@@ -228,6 +221,10 @@ def _summary(now: Statistics) -> str:
 
 def _print_account(now: Statistics) -> None:
     """What became of all frames."""
+    if console.ERR.quiet:
+        said = {"event": "account", "statistics": asdict(now)}
+        _log.info("%s", _summary(now), extra=said)
+        return
 
     def line(side: str, source: SourceStatistics) -> str:
         dropped = "".join(f", {count} {reason}" for reason, count in source.dropped.items())

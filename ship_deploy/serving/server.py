@@ -179,8 +179,8 @@ class _Handler(BaseHTTPRequestHandler):
                 case "/metrics":
                     server = self.server_side
                     up = None if server.recording is None else not server.recording()
-                    text = write_telemetry(server.statistics(), server.engine, server.viewers, up)
-                    self._send(HTTPStatus.OK, CONTENT_TYPE, text.encode())
+                    told = write_telemetry(server.statistics(), server.engine, server.viewers, up)
+                    self._send(HTTPStatus.OK, CONTENT_TYPE, told)
                 case _:
                     self._send_text(HTTPStatus.NOT_FOUND, "there is nothing here; try /\n")
 

@@ -1,11 +1,16 @@
-"""How a pipeline does, in the text format of Prometheus."""
+"""How a pipeline does, for Prometheus."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+
+from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from ship_deploy.results import SourceStatistics, Statistics
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-Sample = tuple[dict[str, str], float | None]  # labels, value
+__all__ = ["CONTENT_TYPE", "write_telemetry"]
+Samples = Sequence[tuple[Mapping[str, str], float | None]]  # labels, value
 
 
 def write_telemetry(
@@ -13,8 +18,10 @@ def write_telemetry(
     engine: Mapping[str, str],
     viewers: int,
     recording: bool | None = None,
-) -> str:
-    """The text that Prometheus scrapes; what is not known is left out.
+) -> bytes:
+    """What Prometheus scrapes, with memory, files and CPU time of the process.
+
+    What is not known is left out.
 
     Args:
         statistics: of the pipeline.
@@ -22,58 +29,65 @@ def write_telemetry(
         viewers: connections.
         recording: whether results are recorded; None if they are not meant to be.
     """
-    return "".join(_families(statistics, engine, viewers, recording))
+    registry = CollectorRegistry()
+    registry.register(_Telemetry(list(_families(statistics, engine, viewers, recording))))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+class _Telemetry(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
 
 
 def _families(
     s: Statistics, engine: Mapping[str, str], viewers: int, recording: bool | None
-) -> Iterator[str]:
+) -> Iterator[Metric]:
     sources: dict[str, SourceStatistics] = {"visible": s.visible, "infrared": s.infrared}
 
-    def each(attribute: str) -> list[Sample]:
+    def each(attribute: str) -> Samples:
         return [({"source": name}, getattr(side, attribute)) for name, side in sources.items()]
 
-    dropped: list[Sample] = [
+    dropped: Samples = [
         ({"source": name, "reason": reason}, count)
         for name, side in sources.items()
         for reason, count in side.dropped.items()
     ]
-    up: list[Sample] = [({"source": n}, side.state == "live") for n, side in sources.items()]
-    results: list[Sample] = [({"fused": "true"}, s.fused), ({"fused": "false"}, s.alone)]
-    yield _family("frames_received_total", "counter", "Frames that came in.", each("received"))
-    yield _family("frames_fused_total", "counter", "Frames that were fused.", each("fused"))
-    yield _family("frames_dropped_total", "counter", "Frames not fused, by reason.", dropped)
-    yield _family("reconnections_total", "counter", "Opened again.", each("reconnections"))
-    yield _family("results_total", "counter", "Pictures given out; alone if not fused.", results)
-    yield _family("source_up", "gauge", "1 while frames come.", up)
-    yield _family("source_frames_per_second", "gauge", "Recent rate of a source.", each("rate"))
-    for name, about, value in (
-        ("results_per_second", "Recent rate of pictures given out.", s.rate),
-        ("latency_median_seconds", "From capture to result, recent median.", s.latency_p50),
-        ("latency_p99_seconds", "The same, 99th percentile.", s.latency_p99),
-        ("offset_seconds", "Infrared frames after their visible ones, recent median.", s.offset),
-        ("drift_seconds_per_second", "By which the offset grows.", s.drift),
-        ("uptime_seconds", "Since the start.", s.uptime),
-        ("recording_up", "1 while results are recorded, 0 if the recording failed.", recording),
-        ("viewers", "Connections to this server.", viewers),
-    ):
-        yield _family(name, "gauge", about, [({}, value)])
-    yield _family("engine_info", "gauge", "What fuses.", [(dict(engine), 1)])
-
-
-def _family(name: str, kind: str, about: str, samples: list[Sample]) -> str:
-    name = f"ship_deploy_{name}"
-    lines = [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
-    for labels, value in samples:
-        text = ",".join(f'{_label(key)}="{_escaped(v)}"' for key, v in labels.items())
-        if value is not None:
-            lines.append(f"{name}{{{text}}} {value + 0}" if text else f"{name} {value + 0}")
-    return "\n".join(lines) + "\n"
+    up: Samples = [({"source": n}, side.state == "live") for n, side in sources.items()]
+    results: Samples = [({"fused": "true"}, s.fused), ({"fused": "false"}, s.alone)]
+    known = {_label(key): value for key, value in engine.items()}
+    counters: dict[str, tuple[str, Samples]] = {
+        "frames_received": ("Frames that came in.", each("received")),
+        "frames_fused": ("Frames that were fused.", each("fused")),
+        "frames_dropped": ("Frames not fused, by reason.", dropped),
+        "reconnections": ("Opened again.", each("reconnections")),
+        "results": ("Pictures given out; alone if not fused.", results),
+    }
+    gauges: dict[str, tuple[str, Samples]] = {
+        "source_up": ("1 while frames come.", up),
+        "source_frames_per_second": ("Recent rate of a source.", each("rate")),
+        "results_per_second": ("Recent rate of pictures given out.", [({}, s.rate)]),
+        "latency_median_seconds": ("From capture to result, median.", [({}, s.latency_p50)]),
+        "latency_p99_seconds": ("The same, 99th percentile.", [({}, s.latency_p99)]),
+        "offset_seconds": ("Infrared frames after visible ones, median.", [({}, s.offset)]),
+        "drift_seconds_per_second": ("By which the offset grows.", [({}, s.drift)]),
+        "uptime_seconds": ("Since the start.", [({}, s.uptime)]),
+        "recording_up": ("1 while results are recorded, 0 if that failed.", [({}, recording)]),
+        "viewers": ("Connections to this server.", [({}, viewers)]),
+        "engine_info": ("What fuses.", [(known, 1)]),
+    }
+    for kind, families in ((CounterMetricFamily, counters), (GaugeMetricFamily, gauges)):
+        for name, (about, samples) in families.items():
+            labels = [*samples[0][0]] if samples else []
+            family = kind(f"ship_deploy_{name}", about, labels=labels)
+            for values, value in samples:
+                if value is not None:
+                    family.add_metric([*values.values()], value)
+            yield family
 
 
 def _label(text: str) -> str:
     return "".join(c if c.isascii() and c.isalnum() else "_" for c in text)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

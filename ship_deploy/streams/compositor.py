@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ship_deploy.errors import UserError
 from ship_deploy.results import Frame, Result
 from ship_deploy.streams.pairer import Pair
+from ship_deploy.streams.tracing import span
 
 # An infrared frame and the visible one's (height, width), None before the first -> aligned uint8
 # (H, W) of that size. Called once a frame, in order, from the pipeline's thread.
@@ -52,7 +53,8 @@ class Compositor:
                 if visible is None:
                     image = _colour(infrared.image)
                 else:
-                    image = self._fuse(visible, infrared.image)
+                    with span("fuse"):
+                        image = self._fuse(visible, infrared.image)
         except (UserError, cv2.error) as error:
             reason = f"refused: {' '.join(str(error).split())}"
             infrared = None
@@ -78,14 +80,17 @@ class Compositor:
     def _prepare_once(self, frame: Frame) -> Frame:
         known = self._ready and self._ready[0] is frame and self._ready[1] == self._size
         if self._ready is None or not known:
-            image = self._prepare(frame, self._size)
+            with span("prepare"):
+                image = self._prepare(frame, self._size)
             self._ready = frame, self._size, replace(frame, image=image)
         return self._ready[2]
 
     def _say(self, reason: str) -> None:
         """Log what changed, once, not once a frame."""
         if reason != self._said:
-            _log.warning("%s", f"not fused: {reason}" if reason else "fused again")
+            said = {"event": "alone" if reason else "fused", "reason": reason}
+            text = f"not fused: {reason}" if reason else "fused again"
+            _log.warning("%s", text, extra=said)
         self._said = reason
 
 

@@ -1,5 +1,6 @@
 """What became of every frame that came in."""
 
+import logging
 from collections import Counter, deque
 from math import ceil
 
@@ -7,6 +8,8 @@ from ship_deploy.results import Frame
 from ship_deploy.streams.track import FUSED, Side
 
 RECENT = 512  # results that rates and latencies are taken from
+
+_log = logging.getLogger("ship_deploy.streams")
 
 
 class Ledger:
@@ -22,6 +25,10 @@ class Ledger:
     def settle(self, side: Side, frame: Frame | None, reason: str) -> None:
         """Count a frame under the reason why it was not fused; "" if it was."""
         self.settled[side][reason] += 1
+        if reason != FUSED and _log.isEnabledFor(logging.DEBUG):
+            index = None if frame is None else frame.index
+            said = {"event": "dropped", "side": side, "index": index, "reason": reason}
+            _log.debug("%s frame dropped: %s", side, reason, extra=said)
 
     def count(self, fused: bool, done: float, latency: float | None) -> None:
         """Count a result, finished at `done`."""

@@ -19,6 +19,7 @@ from ship_deploy.streams.sequences import side_by_side
 from ship_deploy.streams.shared_clock import SharedClock, SharedTimeline
 from ship_deploy.streams.sources import OPEN_DEADLINE, READ_DEADLINE, Source
 from ship_deploy.streams.timeline import Timeline
+from ship_deploy.streams.tracing import span
 from ship_deploy.streams.track import FUSED, Side
 
 STOPPING = 0.5  # seconds that readers are waited for at the end
@@ -149,7 +150,7 @@ class Pipeline:
         while pair := self._next():
             outcome = FAILED
             try:
-                result = self._compositor.compose(pair)
+                result = self._compose(pair)
                 outcome = pair.reason or (FUSED if result.fused else REFUSED)
             finally:
                 with self._changed:
@@ -225,11 +226,22 @@ class Pipeline:
                 self._changed.wait(self._pairer.wait(now))
         return None
 
+    def _compose(self, pair: Pair) -> Result:
+        """The result of a pair, which a span and a record of the log tell of."""
+        frame = pair.visible or pair.infrared
+        with span("frame", frame.time if frame and self._live else None) as current:
+            result = self._compositor.compose(pair)
+            told = _describe(result)
+            if current:
+                current.set_attributes({f"ship_deploy.{key}": v for key, v in told.items()})
+        _log.debug("result", extra={"event": "result", **told})
+        return result
+
     def _watch(self, now: float) -> None:
         """Say in the log, now and then, that cameras which deliver are not paired, and why."""
         if now - self._complained >= REMIND and (complaint := self._pairer.complaint(now)):
             self._complained = now
-            _log.warning("%s", complaint)
+            _log.warning("%s", complaint, extra={"event": "unpaired"})
 
     def _receive(self, side: Side, frame: Frame, moment: float) -> None:
         with self._changed:
@@ -256,6 +268,18 @@ class Pipeline:
             self._problem = self._problem or error
             self._pairer.end(side)
             self._changed.notify_all()
+
+
+def _describe(result: Result) -> dict[str, bool | str | int | float]:
+    """A result without its pictures; frames by their index, times in seconds."""
+    frames = {"visible": result.visible, "infrared": result.infrared}
+    return {
+        **{side: frame.index for side, frame in frames.items() if frame},
+        "fused": result.fused,
+        "reason": result.reason,
+        "captured": result.time,
+        "done": result.done,
+    }
 
 
 def _timelines(shared: SharedClock | None) -> Callable[[], Timeline | SharedTimeline]:

@@ -82,7 +82,10 @@ class PushOutput:
                 if time.monotonic() - start > self._back_off[1]:  # it was connected
                     pause = self._back_off[0]
                 rare = logging.DEBUG if pause == self._back_off[1] else logging.WARNING
-                _log.log(rare, "%s: %s; trying again in %.1f s", self.name, error, pause)
+                said = {"event": "not_pushing", "problem": str(error), "pause": pause}
+                _log.log(
+                    *(rare, "%s: %s; trying again in %.1f s", self.name, error, pause), extra=said
+                )
                 self._closed.wait(pause)
                 pause = min(2 * pause, self._back_off[1])
 

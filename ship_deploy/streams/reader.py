@@ -133,7 +133,9 @@ class Reader:
             self.state = "down"
             self._sink.lose()
             rare = logging.DEBUG if pause == self._back_off[1] else logging.WARNING
-            _log.log(rare, "%s: %s; trying again in %.1f s", self.source.name, problem, pause)
+            said = {"event": "source_down", "problem": str(problem), "pause": pause}
+            said["source"] = name = self.source.name
+            _log.log(rare, "%s: %s; trying again in %.1f s", name, problem, pause, extra=said)
             self._stopping.wait(pause)
             pause = min(2 * pause, self._back_off[1])
         self.state = "ended"
@@ -160,7 +162,8 @@ class Reader:
                 if image is not None:
                     good = now
                     if self.state != "live":
-                        _log.info("%s: live", self.source.name)
+                        said = {"event": "source_live", "source": self.source.name}
+                        _log.info("%s: live", self.source.name, extra=said)
                     self.state = "live"
                     placed = self._place(grabbed[1], now)
                     stamp = None if placed.doubt else grabbed[1]
@@ -210,6 +213,7 @@ class Reader:
             "%s: its stamps %s; frames are paired by their time of arrival",
             self.source.name,
             doubt,
+            extra={"event": "stamps_wrong", "source": self.source.name},
         )
 
     def _as_user_error(self, problem: Exception | None) -> UserError:

@@ -135,7 +135,8 @@ class VideoOutput:
         self._until = result.time + (self._segment or float("inf"))
         self._file = _File(self.path, self._rate, (result.image.shape[0], result.image.shape[1]))
         if self.problem:
-            _log.warning("%s: recording again", self.path)
+            said = {"event": "recording", "path": str(self.path)}
+            _log.warning("%s: recording again", self.path, extra=said)
         self.problem = ""
 
     def _finish(self) -> None:
@@ -145,7 +146,8 @@ class VideoOutput:
 
     def _fail(self, problem: str, time: float) -> None:
         if not self.problem:
-            _log.warning("%s: not recording: %s", self.path, problem)
+            said = {"event": "not_recording", "path": str(self.path), "problem": problem}
+            _log.warning("%s: not recording: %s", self.path, problem, extra=said)
         self.problem = problem
         self._lost = self._lost or problem
         with contextlib.suppress(OSError):

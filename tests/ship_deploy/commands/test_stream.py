@@ -1,6 +1,7 @@
 """`ship-deploy stream` as a user meets it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -34,13 +35,14 @@ def stream(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
+def start(*arguments: object, **options) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
     )
 
 
@@ -173,6 +175,39 @@ def test_the_stream_is_served_while_it_runs(model, tmp_path):
     assert "Traceback" not in errors
     assert status["statistics"]["visible"]["name"] == v.address
     assert status["engine"]["model"] == "small.onnx"  # and no path of this machine
+
+
+def test_logs_as_json_and_the_events_before_a_signal(model, tmp_path):
+    visible, infrared = render(0, 64, 96)
+    with MjpegServer(visible) as v, MjpegServer(infrared) as i:
+        options = ("--serve", "0", "--log-format", "json", "--model", model, "--device", "cpu")
+        process = start(v.address, i.address, *options, env={**os.environ, "TMPDIR": str(tmp_path)})
+        lines = []
+        while not {"serving", "source_live"} <= {line["event"] for line in lines}:
+            lines.append(json.loads(process.stderr.readline()))
+        process.send_signal(signal.SIGUSR1)
+        while lines[-1]["event"] != "dump":
+            lines.append(json.loads(process.stderr.readline()))
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 130, errors
+    lines += map(json.loads, errors.splitlines())
+    account, end = lines[-2:]
+    assert account["event"] == "account" and account["statistics"]["visible"]["received"] > 0
+    assert end["event"] == "end" and end["message"] == "interrupted; what was finished is kept"
+    path = Path(next(line["path"] for line in lines if line["event"] == "dump"))
+    head, *kept = map(json.loads, path.read_text().splitlines())
+    assert path.parent == tmp_path and head["why"] == "SIGUSR1"
+    assert {"serving", "source_live"} <= {line.get("event") for line in kept}
+    assert any("thread" in line and "stack" in line for line in kept)
+
+
+def test_a_mistake_is_a_line_of_json_too():
+    result = stream("nothing.mp4", "0", "--log-format", "json")
+    assert result.returncode == 1
+    line = json.loads(result.stderr)
+    assert line["level"] == "error" and line["message"].startswith("error: nothing.mp4: no such")
 
 
 @needs_ffmpeg

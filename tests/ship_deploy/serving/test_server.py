@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.serving import Server, connections
+from ship_deploy.serving import Server, connections, telemetry
 from ship_deploy.serving import server as module
 from ship_deploy.serving.address import parse_address
 
@@ -68,7 +68,7 @@ def test_the_pages(server):
     for path, kind in (
         ("/", "text/html; charset=utf-8"),
         ("/status.json", "application/json"),
-        ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
+        ("/metrics", telemetry.CONTENT_TYPE),
         ("/fused.jpg", "image/jpeg"),
         ("/healthz", "text/plain; charset=utf-8"),
     ):

@@ -1,44 +1,67 @@
-import re
 from dataclasses import replace
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from ship_deploy.serving.telemetry import write_telemetry
 
 from .conftest import ENGINE, STATISTICS
 
-NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
-LABELS = r'\{[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\[\\"n])*")*\}'
-NAME = "[a-z0-9_]+"
-LINE = re.compile(rf"# HELP {NAME} .+|# TYPE {NAME} (?:counter|gauge)|{NAME}(?:{LABELS})? {NUMBER}")
 
-
-def test_every_line_is_of_the_format_and_every_family_is_declared_once():
-    text = write_telemetry(STATISTICS, {**ENGINE, "odd-key": 'a "b"\\\nc'}, 3)
-    assert text.endswith("\n")
-    lines = text.splitlines()
-    assert all(LINE.fullmatch(line) for line in lines), lines
-    declared = [line.split()[2] for line in lines if line.startswith("# TYPE")]
-    assert len(declared) == len(set(declared))
-    assert {re.split(r"[ {]", line)[0] for line in lines if line[0] != "#"} <= set(declared)
+def read(content):
+    """Name and labels of each sample -> its value; as Prometheus understands it."""
+    families = list(text_string_to_metric_families(content.decode()))
+    names = [family.name for family in families]
+    assert len(names) == len(set(names))
+    return {
+        (sample.name.removeprefix("ship_deploy_"), *sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
 
 def test_the_figures():
-    lines = write_telemetry(STATISTICS, ENGINE, 3).splitlines()
-    for line in (
-        'ship_deploy_frames_received_total{source="visible"} 12345',
-        'ship_deploy_frames_dropped_total{source="visible",reason="overrun"} 345',
-        'ship_deploy_frames_dropped_total{source="infrared",reason="late"} 7',
-        'ship_deploy_source_up{source="visible"} 1',
-        'ship_deploy_source_up{source="infrared"} 0',
-        'ship_deploy_results_total{fused="false"} 3',
-        "ship_deploy_latency_p99_seconds 0.0876",
-        "ship_deploy_viewers 3",
-        'ship_deploy_engine_info{model="ship.onnx",backend="onnxruntime",device="cpu"} 1',
-    ):
-        assert line in lines
+    found = read(write_telemetry(STATISTICS, ENGINE, 3))
+    visible, infrared = ("source", "visible"), ("source", "infrared")
+    expected = {
+        ("frames_received_total", visible): 12345,
+        ("frames_fused_total", infrared): 12000,
+        ("frames_dropped_total", ("reason", "overrun"), visible): 345,
+        ("frames_dropped_total", ("reason", "late"), infrared): 7,
+        ("reconnections_total", visible): 2,
+        ("source_up", visible): 1,
+        ("source_up", infrared): 0,
+        ("source_frames_per_second", visible): 25,
+        ("results_total", ("fused", "true")): 12000,
+        ("results_total", ("fused", "false")): 3,
+        ("results_per_second",): 24.9,
+        ("latency_median_seconds",): 0.0421,
+        ("latency_p99_seconds",): 0.0876,
+        ("offset_seconds",): -0.006,
+        ("uptime_seconds",): 3725,
+        ("viewers",): 3,
+        ("engine_info", *sorted(ENGINE.items())): 1,
+    }
+    assert {key: found.get(key) for key in expected} == expected
+
+
+def test_odd_names_and_values_of_the_engine():
+    found = read(write_telemetry(STATISTICS, {"odd-key": 'a "b"\\\nc'}, 3))
+    assert found["engine_info", ("odd_key", 'a "b"\\\nc')] == 1
 
 
 def test_what_is_not_known_has_no_sample():
-    text = write_telemetry(replace(STATISTICS, latency_p50=None), ENGINE, 0)
-    assert "\nship_deploy_latency_median_seconds " not in text
-    assert "\nship_deploy_drift_seconds_per_second " not in text
-    assert "\nship_deploy_offset_seconds -0.006\n" in text
+    found = read(write_telemetry(replace(STATISTICS, latency_p50=None), ENGINE, 0))
+    names = {name for name, *_ in found}
+    assert not names & {"latency_median_seconds", "drift_seconds_per_second", "recording_up"}
+    assert found["offset_seconds",] == -0.006
+
+
+def test_whether_it_records():
+    for recording in (True, False):
+        found = read(write_telemetry(STATISTICS, ENGINE, 0, recording))
+        assert found["recording_up",] == recording
+
+
+def test_the_process():
+    found = read(write_telemetry(STATISTICS, ENGINE, 0))
+    assert found["process_resident_memory_bytes",] > 1e6 and found["process_open_fds",] > 0
