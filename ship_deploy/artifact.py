@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ship_deploy.errors import UserError
+from ship_deploy.signatures import check_signature
 
 PRODUCER = "ship-deploy"
 try:
@@ -73,18 +74,24 @@ def seal(model: bytes) -> bytes:
     return model + _digest_field(hashlib.sha256(model).hexdigest())
 
 
-def read_artifact(path: str | Path) -> Artifact:
+def read_artifact(path: str | Path, signed_by: Path | None = None) -> Artifact:
     """Read a `model.onnx` that `python -m export` wrote.
 
+    Args:
+        path: of the model.
+        signed_by: file of the public key that it has to be signed by, see `check_signature`.
+
     Raises:
-        UserError: no such file, not ONNX, not ours, cut short, or edited; or it holds what no
-            export does: weights in other files, loops, branches, functions.
+        UserError: no such file, not signed by that key, not ONNX, not ours, cut short, or edited;
+            or it holds what no export does: weights in other files, loops, branches, functions.
     """
     path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read the model ({error.strerror})") from error
+    if signed_by is not None:
+        check_signature(path, content, signed_by)
     if content.startswith(b"PK") or path.suffix == ".safetensors":  # torch.save writes an archive
         raise UserError(
             f"{path}: a checkpoint, not a model; in a checkout, python -m export {path} -o models "

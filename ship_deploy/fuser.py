@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -39,6 +40,9 @@ class Fuser:
             its affinity, and by the CPU quota of its container.
         percentiles: of a 16-bit or float infrared frame, the two that become 0 and 255.
         cuda: what TensorRT's device memory is handled with, "cuda-python" or "pycuda".
+        signed_by: file of an Ed25519 public key, PEM. A model or engine without a signature by that
+            key in a file beside it, `MODEL.onnx.sig`, is refused. Engines in the cache were built
+            here and are not signed.
 
     Attributes:
         info: what runs: model, digest, precision, backend, device, threads, versions.
@@ -60,12 +64,14 @@ class Fuser:
         threads: int | None = None,
         percentiles: tuple[float, float] = PERCENTILES,
         cuda: str = "cuda-python",
+        signed_by: str | PathLike[str] | None = None,
     ) -> None:
         check_percentiles(percentiles)
         self._percentiles = percentiles
         path = find_model(model)
         if model is None:
             _log.info("model %s: %s", path.stem, WHY)
+        key = None if signed_by is None else Path(signed_by).absolute()
         self._arguments: dict[str, Any] = {
             "model": path.absolute(),
             "backend": backend,
@@ -73,8 +79,9 @@ class Fuser:
             "threads": threads,
             "percentiles": percentiles,
             "cuda": cuda,
+            "signed_by": key,
         }
-        self._backend = backends.load(path, backend, device, threads, cuda)
+        self._backend = backends.load(path, backend, device, threads, cuda, key)
         self.info: Info = replace(self._backend.info, model=str(path))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -164,6 +164,8 @@ def check_command(program: str, arguments: list[str]) -> None:
         case ["pip", "install" | "uninstall", *packages]:
             for package in packages:
                 check_package(package)
+        case ["opentelemetry-instrument", *_]:
+            parse(app, arguments[arguments.index("ship-deploy") + 1 :])
         case ["make", target]:
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), said
         case _:

@@ -46,15 +46,22 @@ def is_engine(model: Path) -> bool:
     return model.suffix == ".engine" or passport_path(model).exists()
 
 
-def load(model: Path, backend: str, device: str, threads: int | None, cuda: str) -> Backend:
+def load(
+    model: Path,
+    backend: str,
+    device: str,
+    threads: int | None,
+    cuda: str,
+    signed_by: Path | None = None,
+) -> Backend:
     """The backend called `backend` with a model in it; "auto" goes by the kind of model."""
     if backend != "auto" and backend not in NAMES:
         raise UserError(f"unknown backend {backend!r}, expected auto or one of: {', '.join(NAMES)}")
     if is_engine(model):
         if backend == "onnxruntime":
             raise UserError(f"{model}: an engine runs in TensorRT, not in ONNX Runtime")
-        return _tensorrt(model, device, threads, cuda)
-    artifact = read_artifact(model)
+        return _tensorrt(model, device, threads, cuda, signed_by)
+    artifact = read_artifact(model, signed_by)
     if artifact.metadata.get("graph") != "frames":
         raise UserError(f"{artifact.path}: takes luminance, for verification, not camera frames")
     if backend == "tensorrt":
@@ -64,7 +71,13 @@ def load(model: Path, backend: str, device: str, threads: int | None, cuda: str)
     return OnnxRuntime(artifact, device, threads)
 
 
-def _tensorrt(model: Artifact | Path, device: str, threads: int | None, cuda: str) -> Backend:
+def _tensorrt(
+    model: Artifact | Path,
+    device: str,
+    threads: int | None,
+    cuda: str,
+    signed_by: Path | None = None,
+) -> Backend:
     """An engine; that of an ONNX model is built into the cache, unless it is there already."""
     from ship_deploy.backends.tensorrt import TensorRT
     from ship_deploy.cuda.gpu import find_gpu, parse_device
@@ -79,7 +92,7 @@ def _tensorrt(model: Artifact | Path, device: str, threads: int | None, cuda: st
         raise UserError("device is 'cpu'; TensorRT takes auto, cuda or cuda:N")
     index = parse_device(device) or 0
     if isinstance(model, Path):
-        return TensorRT(model, index, cuda)
+        return TensorRT(model, index, cuda, signed_by)
     flavour = load_flavour()
     find_gpu(index)
     recipe = make_recipe(model, flavour, choose_profile(model.metadata["size"]), device=index)

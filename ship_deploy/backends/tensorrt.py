@@ -31,6 +31,7 @@ class TensorRT:
         path: the engine, its passport beside it.
         device: number of the GPU.
         cuda: "cuda-python" or "pycuda".
+        signed_by: file of the public key that the engine has to be signed by.
 
     Raises:
         UserError: the engine is not for this machine, or TensorRT cannot load it.
@@ -38,8 +39,8 @@ class TensorRT:
 
     frames_in_flight = 2  # one is copied while another is computed
 
-    def __init__(self, path: Path, device: int, cuda: str) -> None:
-        content, passport = read_engine(path, device)
+    def __init__(self, path: Path, device: int, cuda: str, signed_by: Path | None = None) -> None:
+        content, passport = read_engine(path, device, signed_by)
         self._profile = passport.recipe.profile
         self._flavour = flavours.load(passport.recipe.flavour)
         self._cuda = load(cuda, device)

@@ -31,6 +31,14 @@ Model = Annotated[
 Threads = Annotated[
     int | None, typer.Option(help="Number of CPU threads (default: all that it may use).")
 ]
+SignedBy = Annotated[
+    Path | None,
+    typer.Option(
+        "--require-signature",
+        metavar="KEY.pem",
+        help="Ed25519 public key that the model or engine has to be signed by, in MODEL.sig.",
+    ),
+]
 Backend = Annotated[str, typer.Option(help=f"Inference engine: auto, {' or '.join(NAMES)}.")]
 Device = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda or cuda:N.")]
 Percentiles = Annotated[
@@ -133,6 +141,7 @@ def fuse(
     backend: Backend = "auto",
     device: Device = "auto",
     threads: Threads = None,
+    signed_by: SignedBy = None,
     percentiles: Percentiles = PERCENTILES,
     report: Annotated[
         Path | None,
@@ -152,6 +161,7 @@ def fuse(
         "crop_infrared": crop_infrared,
         "backend": backend,
         "threads": threads,
+        "signed_by": signed_by,
         "percentiles": percentiles,
     }
     if opt is not None:
@@ -231,6 +241,7 @@ def stream(
     backend: Backend = "auto",
     device: Device = "auto",
     threads: Threads = None,
+    signed_by: SignedBy = None,
     percentiles: Percentiles = PERCENTILES,
     smoothing: Annotated[
         float,
@@ -315,6 +326,7 @@ def stream(
             backend=backend,
             device=device,
             threads=threads,
+            signed_by=signed_by,
         )
 
 
@@ -362,6 +374,7 @@ def build(
             "(default: that of this machine's GPU; without one, all from 8.0 on).",
         ),
     ] = None,
+    signed_by: SignedBy = None,
 ) -> None:
     """Build a TensorRT engine from a model.
 
@@ -379,6 +392,7 @@ def build(
         workspace=workspace,
         timing_cache=timing_cache,
         compute_capabilities=compute_capability or (),
+        signed_by=signed_by,
     )
 
 
@@ -455,11 +469,12 @@ def info(
     model: Annotated[
         str, typer.Argument(help="Name of a bundled model, or path of a model.onnx or engine.")
     ],
+    signed_by: SignedBy = None,
 ) -> None:
     """Check a model or an engine for damage and print its metadata as JSON."""
     from ship_deploy.commands.info import describe
 
-    describe(model)
+    describe(model, signed_by)
 
 
 @app.command()

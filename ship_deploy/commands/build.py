@@ -27,6 +27,7 @@ def build_file(
     workspace: int | None = None,
     timing_cache: Path | None = None,
     compute_capabilities: Sequence[str] = (),
+    signed_by: Path | None = None,
 ) -> None:
     """Build an engine and write it, its passport beside it.
 
@@ -39,12 +40,13 @@ def build_file(
         workspace: memory in MiB that a layer may use.
         timing_cache: file to read if it is there, and to write.
         compute_capabilities: the GPUs to build for, "8.6", ...
+        signed_by: file of the public key that the model has to be signed by; None for any.
 
     Raises:
         UserError: the first step that failed, and why. Nothing is written then.
     """
     path = find_model(model)
-    artifact = read_artifact(path)
+    artifact = read_artifact(path, signed_by)
     others = {other.resolve() for other in (path, timing_cache) if other}
     if output.is_dir() or {output.resolve(), passport_path(output).resolve()} & others:
         kind = "is a folder" if output.is_dir() else "would overwrite an input"

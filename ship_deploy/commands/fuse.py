@@ -49,6 +49,7 @@ def fuse_files(
     backend: str = "auto",
     device: str = "auto",
     threads: int | None = None,
+    signed_by: Path | None = None,
     percentiles: tuple[float, float] = PERCENTILES,
 ) -> None:
     """Fuse two images or two folders into PNG files.
@@ -67,6 +68,7 @@ def fuse_files(
         backend: the same.
         device: the same.
         threads: the same.
+        signed_by: the same.
         percentiles: the same.
 
     Raises:
@@ -84,7 +86,7 @@ def fuse_files(
     crop = None if crop_infrared is None else Crop(crop_infrared)
     check_pairs(pairs, lambda image, size: align(crop(image) if crop else image, size))
     reader = partial(_read, align=align, crop=crop, percentiles=percentiles)
-    fuser = Fuser(model, backend=backend, device=device, threads=threads)
+    fuser = Fuser(model, backend=backend, device=device, threads=threads, signed_by=signed_by)
     for folder in {*(path.parent for path in outputs), *([report.parent] if report else [])}:
         make_folder(folder)
     seconds = []

@@ -59,6 +59,7 @@ def stream(
     backend: str = "auto",
     device: str = "auto",
     threads: int | None = None,
+    signed_by: Path | None = None,
 ) -> None:
     """Fuse until both files end, or until interrupted; finish the output in any case.
 
@@ -88,6 +89,7 @@ def stream(
         backend: the same.
         device: the same.
         threads: the same.
+        signed_by: the same.
 
     Raises:
         UserError: what cannot be used, read or written.
@@ -115,7 +117,7 @@ def stream(
     )
     crop = None if crop_infrared is None else Crop(crop_infrared)
     prepare = Preparation(thermal, known, crop)
-    fuser = Fuser(model, backend=backend, device=device, threads=threads)
+    fuser = Fuser(model, backend=backend, device=device, threads=threads, signed_by=signed_by)
     pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
     if push is not None:
         outputs.append(PushOutput(read_address(push), rate or visible_rate))

@@ -18,6 +18,7 @@ from ship_deploy.engines.flavour import load
 from ship_deploy.engines.recipe import Recipe
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
+from ship_deploy.signatures import check_signature
 
 FORMAT = 1
 
@@ -62,15 +63,19 @@ def write_engine(path: Path, engine: bytes, recipe: Recipe) -> Passport:
     return passport
 
 
-def read_engine(path: Path, device: int = 0) -> tuple[bytes, Passport]:
+def read_engine(
+    path: Path, device: int = 0, signed_by: Path | None = None
+) -> tuple[bytes, Passport]:
     """Read an engine that may go to the deserializer on this machine.
 
-    Checks the passport, then the engine's digest, then the TensorRT that is installed, then the
-    GPU. The driver is noted in the passport and not compared: engines outlive its updates.
+    Checks the passport, then the engine's digest and signature, then the TensorRT that is
+    installed, then the GPU. The driver is noted in the passport and not compared: engines outlive
+    its updates.
 
     Args:
         path: the engine.
         device: number of the GPU that it shall run on.
+        signed_by: see `read_whole`.
 
     Returns:
         The engine and its passport.
@@ -78,7 +83,7 @@ def read_engine(path: Path, device: int = 0) -> tuple[bytes, Passport]:
     Raises:
         UserError: the first difference, and the command that builds the engine anew.
     """
-    engine, passport = read_whole(path)
+    engine, passport = read_whole(path, signed_by)
     recipe = passport.recipe
     try:
         version = load(recipe.flavour).version
@@ -97,11 +102,16 @@ def read_engine(path: Path, device: int = 0) -> tuple[bytes, Passport]:
     return engine, passport
 
 
-def read_whole(path: Path) -> tuple[bytes, Passport]:
+def read_whole(path: Path, signed_by: Path | None = None) -> tuple[bytes, Passport]:
     """Read an engine and its passport, and check that both are whole and belong together.
 
+    Args:
+        path: the engine.
+        signed_by: file of the public key that it has to be signed by, see `check_signature`.
+
     Raises:
-        UserError: one is missing, damaged or edited, or they are not of one build.
+        UserError: one is missing, damaged or edited, they are not of one build, or the engine is
+            not signed by that key.
     """
     passport = _read_passport(path)
     again = f"build it again: {passport.recipe.command(str(path))}"
@@ -114,6 +124,8 @@ def read_whole(path: Path) -> tuple[bytes, Passport]:
     )
     digest = hashlib.sha256(engine).hexdigest()
     _compare(path, passport.recipe, "the engine's digest", digest, passport.engine_digest)
+    if signed_by is not None:
+        check_signature(path, engine, signed_by)
     return engine, passport
 
 

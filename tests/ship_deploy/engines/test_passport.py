@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ship_deploy import UserError
 from ship_deploy.artifact import Artifact
@@ -25,6 +27,7 @@ from ship_deploy.engines.passport import (
 )
 from ship_deploy.engines.profile import Profile
 from ship_deploy.engines.recipe import Recipe
+from ship_deploy.signatures import signature_path
 
 BOARD = Gpu("A board", "8.6", "13.0")
 ENGINE = random.Random(0).randbytes(400)
@@ -440,3 +443,19 @@ def test_threads_that_race_build_once(artifact, builds):
     for thread in threads:
         thread.join()
     assert builds == [RECIPE]
+
+
+def test_an_engine_is_let_through_if_it_is_signed(engine, tmp_path):
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = tmp_path / "public.pem"
+    content = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    public.write_bytes(content)
+    for read in (read_whole, lambda path, signed_by: read_engine(path, 0, signed_by)):
+        signature_path(engine).unlink(missing_ok=True)
+        with pytest.raises(UserError, match="cannot read the signature"):
+            read(engine, signed_by=public)
+        signature_path(engine).write_bytes(key.sign(ENGINE))
+        assert read(engine, signed_by=public)[0] == ENGINE
+        signature_path(engine).write_bytes(key.sign(ENGINE[1:]))
+        with pytest.raises(UserError, match="the signature is not by"):
+            read(engine, signed_by=public)
