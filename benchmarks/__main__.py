@@ -429,12 +429,28 @@ def soak(
     frames: Annotated[int, typer.Option(min=1000, help="Frames to fuse.")] = 100_000,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of visible frames.")] = "480x640",
 ) -> None:
-    """Stream for hours; fail if memory grows or a frame is unaccounted for."""
+    """Stream for long, with faults; fail if memory grows or a frame is unaccounted for."""
     from benchmarks.streaming import soak
 
-    logging.getLogger("ship_deploy.streams").setLevel(logging.ERROR)  # it tells of every cut
+    logging.getLogger("ship_deploy").setLevel(logging.ERROR)  # it tells of every cut
     with ERR.status("Soaking"):
         table = soak.run(output, frames, *parse_size("--size", size))
+    _show(table)
+
+
+@app.command()
+def threads(
+    output: Output,
+    model: Annotated[str, typer.Option(help="Name of a bundled model.")] = "ship-s",
+    threads: Annotated[int, typer.Option(min=2, help="Threads that fuse at a time.")] = 16,
+    frames: Annotated[int, typer.Option(min=1, help="Frames that each fuses.")] = 10_000,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames.")] = "48x64",
+) -> None:
+    """Fuse in many threads at a time; fail if one frame differs from that of one thread."""
+    from benchmarks.streaming.threads import run
+
+    with ERR.status("Fusing"):
+        table = run(output, model, threads, frames, *parse_size("--size", size))
     _show(table)
 
 

@@ -21,7 +21,7 @@ from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import bundled, scaling, tradeoff
 from benchmarks.latency import measure as latency
 from benchmarks.quality import summary
-from benchmarks.streaming import faults, recordings, soak
+from benchmarks.streaming import faults, recordings, soak, threads
 from benchmarks.streaming import overhead as stream
 from benchmarks.targets import flicker, misalignment, unseen
 from benchmarks.targets import measure as targets
@@ -55,6 +55,7 @@ TABLES: dict[str, Table] = {
     "soak": soak.tabulate,
     "stream": stream.tabulate,
     "targets": targets.tabulate,
+    "threads": threads.tabulate,
     "training": training_speed.tabulate,
     "unseen": unseen.tabulate,
 }

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks.streaming import faults, recordings, soak
+from benchmarks.streaming import faults, recordings, soak, threads
 from benchmarks.streaming import overhead as stream
 from benchmarks.streaming.scripted import ScriptedCamera
 from ship_deploy.errors import UserError
@@ -33,6 +35,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(soak, "RATE", 2000.0)
 
 
+@needs_ffmpeg
 def test_a_soak_keeps_its_memory_and_its_accounts(quick, tmp_path):
     table = soak.run(tmp_path, 3000, 48, 64)
 
@@ -41,20 +44,28 @@ def test_a_soak_keeps_its_memory_and_its_accounts(quick, tmp_path):
     assert result["growth"] <= soak.MOST_GROWTH and len(result["resident"]) == 10
     assert 10e6 < max(result["resident"]) <= result["peak"]
     assert result["reconnections"] >= 4 and "48x64" in table
+    assert len(result["descriptors"]) == len(result["threads"]) == 10
+    assert result["more"] <= soak.MOST_MORE
 
 
-def test_a_leak_is_seen():
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [("leak=10_000", "memory grew by"), ("hold=True", "descriptors or threads grew by")],
+)
+def test_a_leak_is_seen(lost, said):
     """In a process of its own: what this one has freed before could hold the leak."""
     code = (
         "from benchmarks.streaming import soak; soak.RATE = 2000.0; "
-        "soak.check(soak.soak(2000, 48, 64, leak=10_000))"
+        f"soak.check(soak.soak(2000, 48, 64, {lost}))"
     )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
-    assert found.returncode == 1 and "UserError: memory grew by" in found.stderr
+    assert found.returncode == 1 and f"UserError: {said}" in found.stderr
 
 
+@needs_ffmpeg
 def test_a_lost_frame_is_seen(quick):
     result = soak.soak(1000, 48, 64)
 
@@ -124,3 +135,34 @@ def test_recordings_that_lose_too_much_are_a_failure():
     for change in ({"accepted": 149}, {"said": 2}, {"problem": ""}):
         with pytest.raises(UserError, match=r"\.mp4 on 64 KiB"):
             recordings.check([kills], [recordings.Full(**{**vars(full), **change})])
+
+
+@needs_ffmpeg
+def test_a_soak_is_disturbed_and_recorded(quick, monkeypatch):
+    monkeypatch.setattr(soak, "DISTURB", 0.4)
+
+    result = soak.soak(1500, 48, 64)
+
+    assert result.disturbances >= 2 and result.files >= 1 and result.unaccounted == 0
+
+
+def test_threads_make_the_frames_that_one_makes(tmp_path):
+    table = threads.run(tmp_path, "ship-t", 4, 5, 32, 48)
+
+    result = json.loads((tmp_path / "threads.json").read_text())["threads"]
+    assert (result["threads"], result["frames"], result["different"]) == (4, 5, 0)
+    assert table == (tmp_path / "threads.md").read_text()
+
+
+def test_a_frame_that_differs_is_seen():
+    """By an engine that gives one wrong bit, once, when several threads use it."""
+    calls, guard = [], threading.Lock()
+
+    def fuse(visible, infrared):
+        with guard:
+            calls.append(None)
+            number = len(calls)
+        return visible ^ np.uint8(number == 12)
+
+    pairs = [(np.full((16, 16, 3), n, np.uint8), np.zeros((16, 16), np.uint8)) for n in range(8)]
+    assert threads.compare(fuse, pairs, 2, 10) == 1
