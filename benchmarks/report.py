@@ -13,6 +13,7 @@ from benchmarks import (
     gpu,
     highlights,
     interruption,
+    mutation,
     sizes,
     training_speed,
 )
@@ -47,6 +48,7 @@ TABLES: dict[str, Table] = {
     "latency-ship-t": latency.tabulate,
     "layers": layers.tabulate,
     "misalignment": misalignment.tabulate,
+    "mutants": mutation.tabulate,
     "narrowing": narrowing.tabulate,
     "narrowing-fiscnet": narrowing.tabulate,
     "quality": summary.markdown,
