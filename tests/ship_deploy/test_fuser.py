@@ -247,3 +247,10 @@ def test_the_log_says_which_model_is_the_default(caplog):
         Fuser("ship-t", device="cpu")
     (message,) = caplog.messages
     assert message == f"model {next(iter(CATALOGUE))}: {WHY}"
+
+
+def test_a_sequence_of_grey_and_colour_keeps_their_shapes(fuser, frames):
+    visible, infrared = frames
+    pairs = [(visible, infrared), (visible[..., 1], infrared), (visible, infrared)]
+    for fused, pair in zip(fuser.map(pairs), pairs, strict=True):
+        assert np.array_equal(fused, fuser(*pair))

@@ -299,3 +299,12 @@ def test_counts_whose_bytes_are_swapped_are_told(tmp_path):
 def test_counts_in_order_are_taken_however_many_bits_they_have(tmp_path, counts):
     write_png(tmp_path / "i.png", counts.astype(np.uint16))
     assert np.array_equal(read_infrared(tmp_path / "i.png"), counts)
+
+
+def test_pixels_are_height_times_width(tmp_path, monkeypatch):
+    write_png(tmp_path / "a.png", np.zeros((32, 64), np.uint8))
+    monkeypatch.setenv("SHIP_DEPLOY_MAX_PIXELS", "2048")
+    read_visible(tmp_path / "a.png")
+    monkeypatch.setenv("SHIP_DEPLOY_MAX_PIXELS", "2047")
+    with pytest.raises(UserError, match="2,047 are decoded"):
+        read_visible(tmp_path / "a.png")

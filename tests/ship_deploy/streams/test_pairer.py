@@ -375,3 +375,12 @@ def test_any_sequence_is_accounted_for(sides, live, length, pause):
     assert used == fused
     visible = [m.visible.index for m in record.matches if not m.reason]
     assert sorted(visible) == sorted(i for i, r in record.fates("visible").items() if not r)
+
+
+def test_the_rate_of_a_side():
+    record = Record()
+    assert record.pairer.rate("visible") == 0.0
+    for number in range(40):
+        record.push("visible", number, number / 8)
+    assert record.pairer.rate("visible") == pytest.approx(8.0)
+    assert record.pairer.rate("infrared") == 0.0
