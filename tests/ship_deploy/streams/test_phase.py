@@ -12,6 +12,14 @@ def follow(phase, times, difference):
         phase.add(time, difference(time), PERIODS)
 
 
+def test_a_drift_is_found_below_the_jitter_of_frames():
+    phase = Phase()
+    jitter = [0.004, -0.004] * MEMORY
+    steps = range(2 * MEMORY)
+    follow(phase, [n / 10 for n in steps], lambda time: 1e-4 * time + jitter[round(10 * time)])
+    assert phase.drift == pytest.approx(1e-4, rel=0.1)
+
+
 def test_a_drift_that_changes_is_followed():
     """What is long ago counts less, or a camera that warmed up would drift for ever."""
     phase = Phase()
