@@ -5,7 +5,7 @@ EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-oldest fuzz mutants sbom lint docs bench clean
+.PHONY: install demo test test-oldest fuzz mutants sbom lock lint docs bench clean
 
 install: $(INSTALLED)
 
@@ -48,6 +48,14 @@ sbom:
 	build/sbom/tool/bin/pip --python build/sbom/runtime/bin/python install --quiet --constraint constraints.txt ".[$(EXTRA)]"
 	build/sbom/tool/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library \
 		--output-reproducible --output-file build/sbom.json build/sbom/runtime/bin/python
+
+# Versions of constraints.txt with the hashes of their files, for every platform; in requirements.lock.
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --constraint constraints.txt uv
+	sed -i '1!d' requirements.lock
+	build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --extra cpu --extra signatures --constraint constraints.txt pyproject.toml >> requirements.lock
 
 lint: install
 	$(BIN)/ruff check .

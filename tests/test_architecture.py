@@ -263,3 +263,28 @@ def test_the_oldest_packages_are_those_that_are_admitted():
 def split(requirement: str) -> tuple[str, str]:
     name, _, version = re.fullmatch(r"([\w-]+)((?:>=|==)(.+))?", requirement).groups("")
     return name, version
+
+
+def test_the_lock_has_the_pinned_versions_with_hashes():
+    """Of all that the runtime needs on the CPU."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["cpu"], *extras["signatures"]]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {normal(n): v for n, v in (split(line) for line in lines if "==" in line)}
+    entries = (ROOT / "requirements.lock").read_text().replace("\\\n", "").splitlines()
+    locked = {}
+    for entry in entries:
+        if not entry.startswith("#"):
+            requirement, *hashes = re.split(r" +--hash=sha256:", entry)
+            assert hashes and all(
+                re.fullmatch("[0-9a-f]{64}", found) for found in map(str.strip, hashes)
+            )
+            name, version = split(requirement.split(";")[0].strip())
+            locked[normal(name)] = version
+    assert {normal(split(requirement)[0]) for requirement in needed} <= locked.keys()
+    assert locked == {name: pinned[name] for name in locked}
+
+
+def normal(name: str) -> str:
+    return name.lower().replace("_", "-")
