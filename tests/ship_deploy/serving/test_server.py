@@ -317,7 +317,7 @@ def test_close_ends_connections_and_frees_the_port(server):
     assert [answer.read() for answer in watching] == [b"", b""]
     assert idle.recv(1) == b""
     assert server.viewers == 0
-    assert not [t for t in threading.enumerate() if t.name == "serving" and t.is_alive()]
+    assert not server.http._thread.is_alive()
     again = Server(f"127.0.0.1:{port(server)}", lambda: STATISTICS, ENGINE)
     again.close()
 
