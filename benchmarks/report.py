@@ -44,6 +44,7 @@ TABLES: dict[str, Table] = {
     "gpu": gpu.tabulate,
     "interruption": interruption.tabulate,
     "latency": latency.tabulate,
+    "latency-fiscnet": latency.tabulate,
     "latency-ship-s": latency.tabulate,
     "latency-ship-t": latency.tabulate,
     "layers": layers.tabulate,

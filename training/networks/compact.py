@@ -38,6 +38,14 @@ class Compact(FusionNetwork):
             weighed pixel by pixel or in blocks of 2.
     """
 
+    apart: Tensor
+    together: Tensor
+    enlarge: Tensor
+    mean: Tensor
+    each: Tensor
+    around: Tensor
+    same: Tensor
+
     def __init__(
         self,
         channels: PositiveInt = 16,
@@ -65,12 +73,8 @@ class Compact(FusionNetwork):
         self.refine_infrared = nn.ModuleList(conv(channels, channels) for _ in range(orders))
         self.refine_fused = nn.ModuleList(conv(channels, channels) for _ in range(orders))
         self.output = conv(2 * channels, 2 + 2 * 4 if block == 2 else 4 * (2 + 2))
-        apart, together, enlarge, mean, around = _kernels()
-        self.apart = nn.Buffer(apart, persistent=False)
-        self.together = nn.Buffer(together, persistent=False)
-        self.enlarge = nn.Buffer(enlarge, persistent=False)
-        self.mean = nn.Buffer(mean, persistent=False)
-        self.around = nn.Buffer(around, persistent=False)
+        for name, kernel in _kernels(seen).items():
+            self.register_buffer(name, kernel, persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -107,8 +111,8 @@ class Compact(FusionNetwork):
     ) -> tuple[Tensor, Tensor]:
         """The picture fused down to blocks of 4, and their features; (N, ., H/4, W/4)."""
         v, i = pixels.chunk(2, dim=1)
-        products = torch.cat([pixels, pixels * pixels, v * i], dim=1)
-        means = [F.conv2d(products, self.mean, stride=2)]
+        products = torch.cat([pixels * pixels, v * i], dim=1)
+        means = [torch.cat([smaller[1], F.conv2d(products, self.mean, stride=2)], dim=1)]
         for _ in self.join[1:]:
             means.append(F.avg_pool2d(means[-1], 2))
         last = len(self.join) - 1
@@ -137,14 +141,16 @@ class Compact(FusionNetwork):
     ) -> Tensor:
         """The whole picture (N, 1, H, W), from that of blocks of 4 and the features of these."""
         squares = torch.cat([finest * finest, finer * finer], dim=1)  # (N, 10, H/2, W/2)
-        contrasts = (F.conv2d(border(squares), self.around) + STABLE).sqrt()  # (N, 4, H/2, W/2)
+        squares = F.conv2d(squares, self.each)  # (N, 4, H/2, W/2)
+        contrasts = (F.conv2d(border(squares), self.around) + STABLE).sqrt()
         told = self.tell(x)
         if self.block == 2:
             seen = [pixels, enlarged(told), 8 * contrasts]
         else:
             apart = F.conv2d(half, self.apart, stride=2)
             seen = [apart, told, F.avg_pool2d(8 * contrasts, 2)]
-        together = torch.cat(seen, dim=1)
+        # Changes nothing, but what comes from one convolution, ONNX Runtime keeps in its layout.
+        together = F.conv2d(torch.cat(seen, dim=1), self.same)
         f, r = F.relu(self.lift_fused(together)), F.relu(self.lift_infrared(together))
         first = f
         for refine_infrared, refine_fused in zip(
@@ -169,29 +175,32 @@ class Compact(FusionNetwork):
         return F.conv2d(border(x), self.enlarge[: 4 * channels, :channels])
 
 
-def _kernels() -> tuple[Tensor, ...]:
+def _kernels(seen: int) -> dict[str, Tensor]:
     """Convolutions that are not learned.
 
     Returns:
-        Both frames taken apart into the pixels of blocks of 2, (8, 2, 2, 2); means of such blocks,
-        (2, 8, 1, 1); bilinear enlargement, taken apart, (8, 2, 3, 3); means over blocks of 4 of
-        five products, (5, 20, 2, 2); and over 3x3 of squares of both bands, (4, 10, 3, 3).
+        Both frames taken `apart` into the pixels of blocks of 2, (8, 2, 2, 2); means of such blocks
+        `together`, (2, 8, 1, 1); bilinear `enlarge`ment, taken apart, (8, 2, 3, 3); `mean`s over
+        blocks of 4 of three products, (3, 12, 2, 2); means of `each` band's squares, (4, 10, 1, 1),
+        and those `around` a pixel, (4, 4, 3, 3); and the `same` features, (seen, seen, 1, 1).
     """
-    pixel, two, five = torch.eye(4).view(4, 1, 2, 2), _diagonal(2), _diagonal(5)
+    pixel, two = torch.eye(4).view(4, 1, 2, 2), _diagonal(2)
     mean = torch.full((1, 4, 1, 1), 1 / 4)
     # Bilinear: 3/4 of the pixel and 1/4 of its neighbour, along either axis.
     near = torch.tensor([[0.25, 0.75, 0], [0, 0.75, 0.25]])
     bilinear = torch.einsum("ai,bj->abij", near, near).reshape(4, 1, 3, 3)
-    around = torch.zeros(4, 10, 3, 3)
-    around[:2, :8] = torch.kron(two, mean) / 9
-    around[2:, 8:] = two / 9
-    return (
-        torch.kron(two, pixel),
-        torch.kron(two, mean),
-        torch.kron(two, bilinear),
-        torch.kron(five, mean.expand(1, 4, 2, 2) / 4),
-        around,
-    )
+    each = torch.zeros(4, 10, 1, 1)
+    each[:2, :8] = torch.kron(two, mean)
+    each[2:, 8:] = two
+    return {
+        "apart": torch.kron(two, pixel),
+        "together": torch.kron(two, mean),
+        "enlarge": torch.kron(two, bilinear),
+        "mean": torch.kron(_diagonal(3), mean.expand(1, 4, 2, 2) / 4),
+        "each": each,
+        "around": _diagonal(4).expand(4, 4, 3, 3) / 9,
+        "same": _diagonal(seen),
+    }
 
 
 def _diagonal(channels: int) -> Tensor:
