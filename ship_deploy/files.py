@@ -30,22 +30,27 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary, opened = _begin(path)
         with opened as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(temporary, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # FUSE, CIFS: folders cannot be
-                raise
-        finally:
-            os.close(folder)
+            put_in_place(temporary, file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot write ({error.strerror or error})") from error
     finally:
         if temporary != path:
             temporary.unlink(missing_ok=True)
+
+
+def put_in_place(temporary: Path, file: BinaryIO, path: Path) -> None:
+    """Bring a file that was written beside `path` to the disk, and rename it; OSError if not."""
+    file.flush()
+    os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # FUSE, CIFS: folders cannot be
+            raise
+    finally:
+        os.close(folder)
 
 
 def _begin(path: Path) -> tuple[Path, BinaryIO]:

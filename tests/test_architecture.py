@@ -55,6 +55,7 @@ ROOMS: dict[str, set[str]] = {
         "serving",
     },
 }
+ROOMS["adapters"] = set(ROOMS) - {"", "console", "report"}
 ROOMS["commands"] = set(ROOMS) - {""}
 ROOMS["__main__"] = {"commands"}
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "tensorrt", "lightning", "cv2", "rich")
@@ -261,7 +262,7 @@ def test_the_oldest_packages_are_those_that_are_admitted():
 
 
 def split(requirement: str) -> tuple[str, str]:
-    name, _, version = re.fullmatch(r"([\w-]+)((?:>=|==)(.+))?", requirement).groups("")
+    name, _, version = re.fullmatch(r"([\w.-]+)((?:>=|==)(.+))?", requirement).groups("")
     return name, version
 
 

@@ -113,7 +113,8 @@ def ship_deploy(
 @app.command()
 def fuse(
     visible: Annotated[
-        Path | None, typer.Argument(help="Image or folder of images, grey or colour.")
+        Path | None,
+        typer.Argument(help="Image or folder of images, grey or colour; or a recording (bag)."),
     ] = None,
     infrared: Annotated[
         Path | None,
@@ -128,7 +129,29 @@ def fuse(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder to write to, or a .png file for one pair."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder to write to, or a .png file for one pair, or .mcap for a recording.",
+        ),
+    ] = None,
+    visible_topic: Annotated[
+        str | None,
+        typer.Option("--visible", metavar="TOPIC", help="Topic of a recording's visible images."),
+    ] = None,
+    infrared_topic: Annotated[
+        str | None,
+        typer.Option("--infrared", metavar="TOPIC", help="Topic of its infrared images."),
+    ] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option(help="Topic of the fused images in it (default: /fused/image)."),
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="Video of a recording's fused images to write too.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder to write a recording's fused images to, too.")
     ] = None,
     opt: Annotated[
         Path | None,
@@ -151,8 +174,13 @@ def fuse(
     crop_infrared: CropInfrared = None,
     max_pixels: MaxPixels = None,
 ) -> None:
-    """Fuse two images, or two folders of images with the same names."""
+    """Fuse two images, two folders of images with the same names, or two topics of a recording.
+
+    Recordings are MCAP files, folders of rosbag2 and bags of ROS 1. All their topics are kept. A
+    run that was interrupted continues where it was.
+    """
     from ship_deploy.commands.fuse import fuse_files, fuse_options
+    from ship_deploy.commands.fuse_bag import fuse_bag
 
     _limit(max_pixels)
     settings: dict[str, Any] = {
@@ -164,7 +192,19 @@ def fuse(
         "signed_by": signed_by,
         "percentiles": percentiles,
     }
-    if opt is not None:
+    of_bag: dict[str, Any] = {"topic": topic, "video": video, "images": images}
+    if visible_topic or infrared_topic:
+        if not (visible and visible_topic and infrared_topic and output):
+            raise typer.BadParameter("a recording needs --visible, --infrared and --output")
+        if infrared or pairs or opt or report:
+            raise typer.BadParameter("a recording goes with no other images, and no report")
+        del settings["report"]
+        of_bag = {name: value for name, value in of_bag.items() if value is not None}
+        settings |= {"model": model, "device": device}
+        fuse_bag(visible, visible_topic, infrared_topic, output, **of_bag, **settings)
+    elif any(of_bag.values()):
+        raise typer.BadParameter("--topic, --video and --images are for recordings")
+    elif opt is not None:
         if visible or pairs:
             raise typer.BadParameter("--opt names the images itself")
         if device != "auto":

@@ -143,7 +143,7 @@ def stream(
     except (KeyboardInterrupt, SystemExit) as signal:
         interrupt = signal
     finished = run.finished.wait(PATIENCE)
-    _print_account(pipeline.statistics())
+    print_account(pipeline.statistics())
     if interrupt:
         if not finished:
             close_all(outputs)
@@ -221,7 +221,7 @@ def _summary(now: Statistics) -> str:
     return ", ".join(parts)
 
 
-def _print_account(now: Statistics) -> None:
+def print_account(now: Statistics) -> None:
     """What became of all frames."""
     if console.ERR.quiet:
         said = {"event": "account", "statistics": asdict(now)}

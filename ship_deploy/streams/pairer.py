@@ -242,7 +242,8 @@ class Pairer:
                 nearest, gap = held, abs(held.time - visible.time)
         gone = track.gone(now)
         if tolerance is None:  # too few frames to tell what is near
-            return (nearest, "") if gap == 0 else (None, gone) if gone else None
+            # Of a file, the next frame or its end will tell, whichever side is read faster.
+            return (nearest, "") if gap == 0 else (None, gone) if gone and self._live else None
         near = gap <= tolerance
         # The frame after one that is within half a period of its own is not nearer.
         nearest_known = track.last >= visible.time or (

@@ -6,11 +6,14 @@ import json
 import subprocess
 import tempfile
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
+from mcap.writer import CompressionType
 
+from tests.ship_deploy.adapters.recordings import drive, write_mcap
 from training.scenes import render
 
 SIZE = (16, 24)
@@ -186,6 +189,18 @@ def requests() -> list[bytes]:
     return [text.encode() for text in [*made, made[0] + made[4]]]
 
 
+def recordings() -> list[bytes]:
+    """A beginning of a drive, in chunks of each kind."""
+    kinds = (("cdr", CompressionType.NONE), ("cdr", CompressionType.LZ4))
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for encoding, compression in (*kinds, ("ros1", CompressionType.ZSTD)):
+            messages = islice(drive(encoding, encoding == "ros1", size=SIZE), 3)
+            path = write_mcap(Path(folder) / "drive.mcap", messages, compression)
+            found.append(path.read_bytes())
+    return found
+
+
 def seeds(target: str) -> list[bytes]:
     """Inputs that a target accepts."""
     match target:
@@ -207,6 +222,8 @@ def seeds(target: str) -> list[bytes]:
             return maps()
         case "video":
             return videos()
+        case "recording":
+            return recordings()
         case "safetensors":
             return [checkpoint()[0]]
         case "pth":

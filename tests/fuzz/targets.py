@@ -131,6 +131,16 @@ def video(content: bytes) -> None:
     capture.close()
 
 
+def recording(content: bytes) -> None:
+    """An MCAP file, and the images in it."""
+    from ship_deploy.adapters.bags import Bag, decode
+    from ship_deploy.adapters.ros_images import COMPRESSED, IMAGE, to_image
+
+    for message in Bag(write("drive.mcap", content)).messages():
+        if message.topic.type in (IMAGE, COMPRESSED) and message.topic.encoding in ("cdr", "ros1"):
+            to_image(decode(message))
+
+
 def safetensors(content: bytes) -> None:
     from training.checkpoints import load_network, read_metadata
 
@@ -206,7 +216,7 @@ TARGETS: dict[str, Target] = {
     each.__name__: each
     for each in (
         *(artifact, sealed, passport, calibration, points, pairs, images, dead_pixels, video),
-        *(safetensors, pth, config, decoded, requests),
+        *(recording, safetensors, pth, config, decoded, requests),
     )
 }
 

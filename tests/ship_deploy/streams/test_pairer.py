@@ -262,6 +262,20 @@ def test_a_slow_consumer_gets_the_newest():
     record.check_closed()
 
 
+def test_it_does_not_matter_which_file_is_read_faster():
+    record = Record({"live": False})
+    visible, infrared = camera(0.1, 4), camera(0.2, 2, start=0.001)
+    record.push("visible", *visible[0])
+    for frame in infrared:
+        record.push("infrared", *frame)
+    record.pairer.end("infrared")
+
+    assert record.take(0.0) == []  # how far apart partners may be is not known yet
+    for frame in visible[1:]:
+        record.push("visible", *frame)
+    assert record.take(0.0) == [(0, 0, ""), (1, 0, ""), (2, 1, ""), (3, 1, "")]
+
+
 def test_files_lose_nothing_and_say_when_they_are_full():
     record = Record({"live": False, "length": 2})
     waiting = {"visible": camera(1 / 30, 50), "infrared": camera(1 / 7, 10)}
