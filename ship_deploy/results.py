@@ -50,6 +50,23 @@ class Result:
     done: float
 
 
+@dataclass(frozen=True)
+class Recording:
+    """A recording at one moment.
+
+    Attributes:
+        problem: why nothing is recorded now; "" if all is well.
+        written: when a file last grew, in seconds since 1970; None if none did.
+        bytes: written since the start, by all files.
+        free: bytes on the disk; None if not known.
+    """
+
+    problem: str
+    written: float | None
+    bytes: int
+    free: int | None
+
+
 class Output(Protocol):
     """Where results go. Both methods are called from the pipeline's thread, `close` once."""
 
@@ -70,6 +87,7 @@ class SourceStatistics:
         received: frames that came.
         fused: frames that are part of a fused result; each counts once, however often it was used.
         dropped: reason -> frames that are not.
+        attempts: how often it was tried to open it.
         reconnections: how often it was opened again.
         rate: frames per second, recently; 0.0 if not known.
         clock: that its frames are placed by, see `Source`; "shared" only if both declare it.
@@ -81,6 +99,7 @@ class SourceStatistics:
     received: int
     fused: int
     dropped: dict[str, int]
+    attempts: int
     reconnections: int
     rate: float
     clock: Clock
@@ -94,10 +113,12 @@ class Statistics:
     Attributes:
         visible: its source.
         infrared: its source.
+        live: whether the sources are cameras.
         fused: results that were fused.
         alone: results that show one camera alone.
         rate: results per second, recently; 0.0 if not known.
-        latency_p50: seconds from capture to result, median of recent results; None for files.
+        latency_p50: seconds from capture to result, median of recent fused results; None if there
+            are none, and for files.
         latency_p99: the same, 99th percentile.
         offset: seconds that infrared frames lie after their visible ones, median of recent pairs;
             None before the first.
@@ -108,6 +129,7 @@ class Statistics:
 
     visible: SourceStatistics
     infrared: SourceStatistics
+    live: bool
     fused: int
     alone: int
     rate: float

@@ -17,7 +17,7 @@ import cv2
 from benchmarks import machine, record
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.streams.recording import FORMATS
+from ship_deploy.streams.recordings.codecs import FORMATS
 
 RATE = 25  # pictures per second, of 240x320 with noise
 MOMENTS = 0.5, 6.0  # seconds of pictures after which a writer is killed
@@ -44,7 +44,7 @@ handler.emit = said.append
 logging.getLogger("ship_deploy.streams").addHandler(handler)
 noise = np.random.default_rng(0)
 pictures = [noise.integers(100, 156, (240, 320, 3), np.uint8) for _ in range(20)]
-output = VideoOutput(path, float(RATE), keep_going=True)
+output = VideoOutput(path, float(RATE), live=True)
 start, number, good = time.monotonic(), 0, 0
 while number < (most or sys.maxsize):
     if not most:

@@ -93,8 +93,8 @@ def soak(frames: int, height: int, width: int, leak: int = 0, hold: bool = False
         Pipeline(visible, infrared, _average, back_off=(0.001, 0.01)) as pipeline,
         tempfile.TemporaryDirectory() as folder,
     ):
-        recorder = VideoOutput(Path(folder, "soak.mkv"), 5, segment=SEGMENT, keep_going=True)
-        server = Server("0", pipeline.statistics, {}, lambda: recorder.problem)
+        recorder = VideoOutput(Path(folder, "soak.mkv"), 5, segment=SEGMENT, live=True)
+        server = Server("0", pipeline.statistics, {}, recorder.state)
         disturber = Disturber(server.url, Path(folder))
         try:
             with disturber.running():
@@ -113,7 +113,7 @@ def soak(frames: int, height: int, width: int, leak: int = 0, hold: bool = False
             with contextlib.suppress(UserError):  # parts are missing, where its encoder was killed
                 recorder.close()
             server.close()
-        files = disturber.removed + len([*Path(folder).iterdir()])
+        files = disturber.removed + len([*Path(folder).glob("*.mkv")])
     tenths = np.array([np.median(tenth, axis=0) for tenth in np.array_split(samples, 10)])
     memory, descriptors, threads = tenths.round().astype(int).T.tolist()
     statistics = pipeline.statistics()
@@ -176,7 +176,7 @@ class Disturber:
             with contextlib.suppress(OSError):  # it is the stream that has to hold
                 ways[self.count % len(ways)]((host, int(port)))
             self.count += 1
-            for path in sorted(self._folder.iterdir(), key=lambda p: p.stat().st_mtime)[:-KEPT]:
+            for path in sorted(self._folder.glob("*.mkv"), key=lambda p: p.stat().st_mtime)[:-KEPT]:
                 path.unlink()
                 self.removed += 1
 

@@ -246,7 +246,8 @@ def stream(
         typer.Option(
             "--output",
             "-o",
-            help="Video to write (.mp4, .mkv, .mov or .avi), or folder for images.",
+            help="Video to write (.mp4, .mkv, .mov or .avi), or folder for images. The name of a "
+            "video may hold the time as strftime writes it: rec/%Y-%m-%d/%H%M.mp4.",
         ),
     ] = None,
     pair_by: Annotated[
@@ -267,10 +268,27 @@ def stream(
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Record files of this length, such as 10min, whose names carry the time "
-            "(default: one file).",
+            help="Begin a new file at every multiple of this, such as 10min, by the clock; their "
+            "names carry the time (default: one file).",
         ),
     ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Remove files of this recording that are older, such as 7d (default: never).",
+        ),
+    ] = None,
+    keep_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Remove its oldest files when all take more, such as 200GB (default: never).",
+        ),
+    ] = None,
+    clock: Annotated[
+        bool, typer.Option("--clock", help="Draw date and time into the recorded pictures.")
+    ] = False,
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -321,6 +339,14 @@ def stream(
             help="Token that viewers of the page need, or ENV:NAME or file:PATH that holds it."
         ),
     ] = None,
+    give_up_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Fail when neither camera gave a frame for so long, such as 5min, so that a "
+            "supervisor starts anew (default: try for ever).",
+        ),
+    ] = None,
     log_format: Annotated[
         LogFormat, typer.Option(help="Log lines for people, or JSON for programs.")
     ] = LogFormat.TEXT,
@@ -351,6 +377,9 @@ def stream(
             offset=offset,
             rate=rate,
             segment=segment,
+            keep=keep,
+            keep_size=keep_size,
+            clock=clock,
             overwrite=overwrite,
             calibration=calibration,
             dead_pixels=dead_pixels,
@@ -362,6 +391,7 @@ def stream(
             push=push,
             serve=serve,
             token=token,
+            give_up_after=give_up_after,
             model=model,
             backend=backend,
             device=device,
@@ -492,6 +522,26 @@ def find_dead_pixels(
 
     _limit(max_pixels)
     map_dead_pixels(frames, output)
+
+
+@app.command()
+def find(
+    recording: Annotated[
+        Path,
+        typer.Argument(help="What was given to ship-deploy stream as -o, its folder or its index."),
+    ],
+    time: Annotated[
+        str,
+        typer.Argument(
+            metavar="TIME",
+            help="Such as 2026-11-25T14:05, in local time, or 2026-11-25T13:05:00Z.",
+        ),
+    ],
+) -> None:
+    """Find a time in a recording: print the file that shows it, and after how many seconds."""
+    from ship_deploy.commands.find import find
+
+    find(recording, time)
 
 
 @app.command()

@@ -2,8 +2,8 @@
 
 import logging
 import os
-import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from ship_deploy import console
+from ship_deploy.commands.amounts import parse_duration, parse_size
 from ship_deploy.errors import UserError
 from ship_deploy.frames import PERCENTILES
 from ship_deploy.fuser import Fuser
@@ -25,7 +26,8 @@ from ship_deploy.streams.outputs import ImageOutput, close_all
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
-from ship_deploy.streams.recording import FORMATS, VideoOutput
+from ship_deploy.streams.recordings import Keep, VideoOutput
+from ship_deploy.streams.recordings.codecs import FORMATS
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
 from ship_deploy.thermal import Thermal, read_dead_pixels
 
@@ -44,6 +46,9 @@ def stream(
     offset: float = 0.0,
     rate: float | None = None,
     segment: str | None = None,
+    keep: str | None = None,
+    keep_size: str | None = None,
+    clock: bool = False,
     overwrite: bool = False,
     calibration: Path | None = None,
     dead_pixels: Path | None = None,
@@ -55,6 +60,7 @@ def stream(
     push: str | None = None,
     serve: str | None = None,
     token: str | None = None,
+    give_up_after: str | None = None,
     model: str | PathLike[str] | None = None,
     backend: str = "auto",
     device: str = "auto",
@@ -73,6 +79,9 @@ def stream(
         offset: the same, seconds.
         rate: frames per second of what is written or sent; None for the visible file's, or 25.
         segment: how long the files of a recording are, such as "10min"; None for one file.
+        keep: how long they are kept, such as "7d"; None for ever.
+        keep_size: how much of them is kept, such as "200GB"; None without limit.
+        clock: draw the time into what is recorded.
         overwrite: write over a video that exists, instead of beside it.
         calibration: from `ship-deploy calibrate`, or None if the frames are aligned.
         dead_pixels: image of the infrared sensor, see `read_dead_pixels`.
@@ -85,6 +94,7 @@ def stream(
             from, or None.
         serve: HOST:PORT of the live page, or None.
         token: what its viewers have to know, ENV:NAME or file:PATH that holds it, or None.
+        give_up_after: fail when there was no result for so long, such as "5min"; None for never.
         model: see `Fuser`; so are those that follow.
         backend: the same.
         device: the same.
@@ -102,12 +112,26 @@ def stream(
         find_source(infrared, infrared=True, mode=modes[1]),
     )
     visible_rate = sources[0].rate if isinstance(sources[0], VideoFile) else RATE
+
+    def statistics() -> Statistics:
+        return pipeline.statistics()
+
+    live = sources[0].live
+    patience = parse_duration(give_up_after, "--give-up-after")
+    kept = Keep(
+        parse_duration(keep, "--keep"), None if keep_size is None else parse_size(keep_size)
+    )
+    if kept != Keep() and not (live or segment):
+        raise UserError("--keep and --keep-size are for cameras, or for --segment")
     video = partial(
         VideoOutput,
         rate=rate or visible_rate,
-        segment=None if segment is None else parse_duration(segment),
+        segment=parse_duration(segment, "--segment"),
         overwrite=overwrite,
-        keep_going=sources[0].live,
+        live=live,
+        keep=kept,
+        clock=clock,
+        statistics=statistics,
     )
     outputs: list[Output] = [_output(output, video, overwrite, sources)] if output else []
     dead = None if dead_pixels is None else read_dead_pixels(dead_pixels)
@@ -118,7 +142,7 @@ def stream(
     crop = None if crop_infrared is None else Crop(crop_infrared)
     prepare = Preparation(thermal, known, crop)
     fuser = Fuser(model, backend=backend, device=device, threads=threads, signed_by=signed_by)
-    pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
+    pipeline: Pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
     if push is not None:
         outputs.append(PushOutput(read_address(push), rate or visible_rate))
     if serve is not None:
@@ -126,8 +150,7 @@ def stream(
             **fuser.info.as_dict(),
             "model": Path(fuser.info.model).name,
         }  # no path of this machine
-        recorder = outputs[0] if output else None
-        recording = partial(getattr, recorder, "problem", "") if recorder else None
+        recording = outputs[0].state if outputs and isinstance(outputs[0], VideoOutput) else None
         secret = None if token is None else read_address(token)
         server = Server(serve, pipeline.statistics, engine, recording, secret)
         outputs.append(server)
@@ -138,10 +161,17 @@ def stream(
     try:
         with pipeline, console.ERR.status("Connecting") as status:
             run.start()
+            watchdog = _Watchdog(patience)
             while not run.finished.wait(0.5):
-                status.update(_summary(pipeline.statistics()))
+                now = pipeline.statistics()
+                status.update(_summary(now))
+                watchdog.look(now)
+    except UserError as problem:
+        interrupt = problem
     except (KeyboardInterrupt, SystemExit) as signal:
-        interrupt = signal
+        # What ends a service is how cameras are left; of a file, something is missing.
+        ends = live and isinstance(signal, SystemExit) and signal.code == console.TERMINATED
+        interrupt = SystemExit(0) if ends else signal
     finished = run.finished.wait(PATIENCE)
     print_account(pipeline.statistics())
     if interrupt:
@@ -154,6 +184,19 @@ def stream(
         raise run.error
     if output:
         print(getattr(outputs[0], "path", output))
+
+
+class _Watchdog:
+    """Raises a UserError when there was no result for `patience` seconds; None for never."""
+
+    def __init__(self, patience: float | None) -> None:
+        self._patience, self._results, self._since = patience, 0, time.monotonic()
+
+    def look(self, now: Statistics) -> None:
+        if now.fused + now.alone != self._results:
+            self._results, self._since = now.fused + now.alone, time.monotonic()
+        if self._patience is not None and time.monotonic() - self._since > self._patience:
+            raise UserError(f"no frame from either camera for {self._patience:.0f} s; gave up")
 
 
 class _Run(threading.Thread):
@@ -178,19 +221,6 @@ class _Run(threading.Thread):
             self.finished.set()
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of "90s", "10min" or "1h".
-
-    Raises:
-        UserError: it is none of these, or less than a second.
-    """
-    parsed = re.fullmatch(r"(\d+(?:\.\d+)?)(s|min|h)", text, re.ASCII)
-    seconds = float(parsed[1]) * {"s": 1, "min": 60, "h": 3600}[parsed[2]] if parsed else 0.0
-    if seconds < 1:
-        raise UserError(f"--segment is {text!r}, expected a duration such as 30s, 10min or 1h")
-    return seconds
-
-
 def _output(
     path: Path,
     video: Callable[[Path], VideoOutput],
@@ -208,9 +238,14 @@ def _output(
 
 def _leave(interrupt: BaseException) -> None:
     """End the process under threads that cannot be stopped and would crash in its clean-up."""
-    console.say(console.KEPT)
-    code = interrupt.code if isinstance(interrupt, SystemExit) else console.INTERRUPTED
-    os._exit(code if isinstance(code, int) else console.FAILURE)
+    code = console.INTERRUPTED
+    if isinstance(interrupt, SystemExit):
+        code = interrupt.code if isinstance(interrupt.code, int) else console.FAILURE
+    elif isinstance(interrupt, UserError):
+        code = console.FAILURE
+    if code:
+        console.say(f"error: {interrupt}" if code == console.FAILURE else console.KEPT)
+    os._exit(code)
 
 
 def _summary(now: Statistics) -> str:
@@ -233,7 +268,7 @@ def print_account(now: Statistics) -> None:
         again = f"; reconnected {source.reconnections} times" if source.reconnections else ""
         wrong = f"; {source.by_arrival} stamps not believed" if source.by_arrival else ""
         count = f"{source.received} frames = {source.fused} fused{dropped}"
-        clock = "" if now.latency_p50 is None else f"; {source.clock} clock"  # not of files
+        clock = f"; {source.clock} clock" if now.live else ""
         return f"{side}: {count}{clock}{wrong}{again}"
 
     lines = [_summary(now), line("visible", now.visible), line("infrared", now.infrared)]

@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
 from ship_deploy.errors import UserError
-from ship_deploy.results import Result, Statistics
-from ship_deploy.serving.address import parse_address
+from ship_deploy.results import Recording, Result, Statistics
+from ship_deploy.serving.address import names_of_this_machine, parse_address
 from ship_deploy.serving.connections import BoundedServer
 from ship_deploy.serving.latest import PICTURES, Latest, Picture, Snapshot
 from ship_deploy.serving.telemetry import CONTENT_TYPE, write_telemetry
@@ -42,10 +42,11 @@ class Server:
     |---|---|
     | `/` | a page with visible, infrared and fused, live, and the figures |
     | `/fused.mjpg`, `/visible.mjpg`, `/infrared.mjpg` | MJPEG, for any player |
-    | `/fused.jpg`, ... | the newest picture |
+    | `/fused.jpg`, ... | the newest picture; `/snapshot.jpg` is the fused one |
     | `/status.json` | the figures |
     | `/metrics` | the same for Prometheus |
     | `/healthz` | 200 while results come, 503 otherwise, with a line that says why |
+    | `/healthz?strict` | 200 while both cameras deliver and what is to be recorded is |
 
     The pipeline is never held up: `write` stores the newest result, pictures are encoded once and
     only if somebody looks, and a viewer who is slow misses pictures. One who takes none for some
@@ -58,8 +59,7 @@ class Server:
         statistics: says how the pipeline does; called from any thread.
         engine: what fuses, as `Fuser.info.as_dict()`.
         token: what a viewer has to know; None if everyone may look.
-        recording: says why nothing is recorded, "" if all is well, see `VideoOutput.problem`; None
-            if nothing is to be.
+        recording: says how the recording does, such as `VideoOutput.state`; None if there is none.
 
     Raises:
         UserError: the address is none, or cannot be used.
@@ -70,7 +70,7 @@ class Server:
         address: str,
         statistics: Callable[[], Statistics],
         engine: Mapping[str, str],
-        recording: Callable[[], str] | None = None,
+        recording: Callable[[], Recording] | None = None,
         token: str | None = None,
     ) -> None:
         host, port = parse_address(address)
@@ -84,6 +84,7 @@ class Server:
         self.http = BoundedServer((host, port), handler)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.http.server_port}/"
+        self.names = names_of_this_machine()
         self.local = ipaddress.ip_address(self.http.server_name).is_loopback
         if not self.local and token is None:
             _log.warning("%s is open to everyone on the network; a token closes it", self.url)
@@ -115,12 +116,16 @@ class Server:
             "reason": snapshot.result.reason if snapshot else "",
             "statistics": asdict(self.statistics()),
             "engine": self.engine,
-            "recording": None if self.recording is None else not self.recording(),
+            "recording": None if self.recording is None else asdict(self.recording()),
             "viewers": self.viewers,
         }
 
-    def health(self) -> tuple[bool, str]:
-        """Whether results come, and a line about it."""
+    def health(self, strict: bool = False) -> tuple[bool, str]:
+        """Whether results come, and a line about it.
+
+        Args:
+            strict: it is not well either if a camera is away, or nothing is recorded that is to be.
+        """
         silence = time.monotonic() - self.written
         if self.written < 0:
             return False, "no result yet"
@@ -129,9 +134,13 @@ class Server:
         snapshot = self.latest.snapshot
         reason = snapshot.result.reason if snapshot else ""
         said = [f"not fused: {reason}"] if reason else []
-        if self.recording and (problem := self.recording()):
+        if self.recording and (problem := self.recording().problem):
             said.append(f"not recording: {problem}")
-        return True, "; ".join(said) or "ok"
+        if strict:
+            now = self.statistics()
+            away = {"visible": now.visible, "infrared": now.infrared}
+            said += [f"{side}: {s.state}" for side, s in away.items() if s.state != "live"]
+        return not (strict and said), "; ".join(said) or "ok"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -147,7 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_addressed():
             self._send_text(HTTPStatus.FORBIDDEN, "open it as localhost or by its number\n")
         elif url.path == "/healthz":
-            healthy, about = self.server_side.health()
+            strict = "strict" in parse_qs(url.query, keep_blank_values=True)
+            healthy, about = self.server_side.health(strict)
             code = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
             self._send_text(code, about + "\n" if known else "")
         elif not known:
@@ -165,6 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
         name, _, kind = url.path.strip("/").partition(".")
         if kind == "mjpg" and name in PICTURES:
             self._send_video(name)
+        elif url.path == "/snapshot.jpg":
+            self._send_picture("fused")
         elif kind == "jpg" and name in PICTURES:
             self._send_picture(name)
         else:
@@ -178,8 +190,10 @@ class _Handler(BaseHTTPRequestHandler):
                     self._send(HTTPStatus.OK, "application/json", content)
                 case "/metrics":
                     server = self.server_side
-                    up = None if server.recording is None else not server.recording()
-                    told = write_telemetry(server.statistics(), server.engine, server.viewers, up)
+                    recording = server.recording() if server.recording else None
+                    told = write_telemetry(
+                        server.statistics(), server.engine, server.viewers, recording
+                    )
                     self._send(HTTPStatus.OK, CONTENT_TYPE, told)
                 case _:
                     self._send_text(HTTPStatus.NOT_FOUND, "there is nothing here; try /\n")
@@ -208,7 +222,8 @@ class _Handler(BaseHTTPRequestHandler):
         """
         name = (self.headers.get("Host") or "localhost").rpartition("@")[2]
         name = name[: name.rfind("]") + 1] if name.startswith("[") else name.partition(":")[0]
-        return not self.server_side.local or name.lower() == "localhost" or _is_number(name)
+        name = name.lower().rstrip(".")
+        return not self.server_side.local or _is_number(name) or name in self.server_side.names
 
     def _send_frame(self, after: str) -> None:
         """All pictures of the newest result in one answer, so that they stay together."""

@@ -1,13 +1,14 @@
 """How a pipeline does, for Prometheus."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ship_deploy.results import SourceStatistics, Statistics
+from ship_deploy.results import Recording, SourceStatistics, Statistics
 
 __all__ = ["CONTENT_TYPE", "write_telemetry"]
 Samples = Sequence[tuple[Mapping[str, str], float | None]]  # labels, value
@@ -17,7 +18,7 @@ def write_telemetry(
     statistics: Statistics,
     engine: Mapping[str, str],
     viewers: int,
-    recording: bool | None = None,
+    recording: Recording | None = None,
 ) -> bytes:
     """What Prometheus scrapes, with memory, files and CPU time of the process.
 
@@ -27,7 +28,7 @@ def write_telemetry(
         statistics: of the pipeline.
         engine: what fuses.
         viewers: connections.
-        recording: whether results are recorded; None if they are not meant to be.
+        recording: how it does; None if there is none.
     """
     registry = CollectorRegistry()
     registry.register(_Telemetry(list(_families(statistics, engine, viewers, recording))))
@@ -44,8 +45,10 @@ class _Telemetry(Collector):
 
 
 def _families(
-    s: Statistics, engine: Mapping[str, str], viewers: int, recording: bool | None
+    s: Statistics, engine: Mapping[str, str], viewers: int, recording: Recording | None
 ) -> Iterator[Metric]:
+    recorded = {} if recording is None else asdict(recording)
+    well = None if recording is None else not recording.problem
     sources: dict[str, SourceStatistics] = {"visible": s.visible, "infrared": s.infrared}
 
     def each(attribute: str) -> Samples:
@@ -63,7 +66,9 @@ def _families(
         "frames_received": ("Frames that came in.", each("received")),
         "frames_fused": ("Frames that were fused.", each("fused")),
         "frames_dropped": ("Frames not fused, by reason.", dropped),
+        "connection_attempts": ("Attempts to open a source.", each("attempts")),
         "reconnections": ("Opened again.", each("reconnections")),
+        "recording_bytes": ("Written by the recording.", [({}, recorded.get("bytes"))]),
         "results": ("Pictures given out; alone if not fused.", results),
     }
     gauges: dict[str, tuple[str, Samples]] = {
@@ -75,7 +80,12 @@ def _families(
         "offset_seconds": ("Infrared frames after visible ones, median.", [({}, s.offset)]),
         "drift_seconds_per_second": ("By which the offset grows.", [({}, s.drift)]),
         "uptime_seconds": ("Since the start.", [({}, s.uptime)]),
-        "recording_up": ("1 while results are recorded, 0 if that failed.", [({}, recording)]),
+        "recording_up": ("1 while results are recorded, 0 if not.", [({}, well)]),
+        "recording_last_write_timestamp_seconds": (
+            "When it grew.",
+            [({}, recorded.get("written"))],
+        ),
+        "recording_free_bytes": ("Free space on its disk.", [({}, recorded.get("free"))]),
         "viewers": ("Connections to this server.", [({}, viewers)]),
         "engine_info": ("What fuses.", [(known, 1)]),
     }

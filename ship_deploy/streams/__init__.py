@@ -7,7 +7,15 @@ every `Result` goes to each `Output`.
 
 from ship_deploy.geometry.calibration import Calibration, read_calibration
 from ship_deploy.geometry.shape import Crop
-from ship_deploy.results import Clock, Frame, Output, Result, SourceStatistics, Statistics
+from ship_deploy.results import (
+    Clock,
+    Frame,
+    Output,
+    Recording,
+    Result,
+    SourceStatistics,
+    Statistics,
+)
 from ship_deploy.serving import Server
 from ship_deploy.streams.compositor import Fuse, Prepare
 from ship_deploy.streams.devices import Mode
@@ -15,7 +23,7 @@ from ship_deploy.streams.outputs import Callback, ImageOutput
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
-from ship_deploy.streams.recording import VideoOutput
+from ship_deploy.streams.recordings import Keep, VideoOutput
 from ship_deploy.streams.sources import (
     Camera,
     Capture,
@@ -40,12 +48,14 @@ __all__ = [
     "Grabbed",
     "ImageFolder",
     "ImageOutput",
+    "Keep",
     "Mode",
     "Output",
     "Pipeline",
     "Preparation",
     "Prepare",
     "PushOutput",
+    "Recording",
     "Result",
     "Server",
     "Source",

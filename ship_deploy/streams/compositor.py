@@ -41,7 +41,8 @@ class Compositor:
     def compose(self, pair: Pair) -> Result:
         """The result of a pair, or of one frame alone.
 
-        A UserError or an OpenCV error of `prepare` or `fuse` makes a result with one frame alone.
+        A UserError, an OpenCV error or a MemoryError of `prepare` or `fuse` makes a result with one
+        frame alone.
         """
         visible = None if pair.visible is None else _colour(self._eight_bits(pair.visible.image))
         if visible is not None:
@@ -55,8 +56,9 @@ class Compositor:
                 else:
                     with span("fuse"):
                         image = self._fuse(visible, infrared.image)
-        except (UserError, cv2.error) as error:
-            reason = f"refused: {' '.join(str(error).split())}"
+        except (UserError, cv2.error, MemoryError) as error:
+            said = " ".join(str(error).split()) or "not enough memory"
+            reason = f"refused: {said}"
             infrared = None
         self._say(reason)
         if image is None:  # an infrared frame alone that could not be prepared

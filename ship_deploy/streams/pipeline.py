@@ -155,7 +155,7 @@ class Pipeline:
             finally:
                 with self._changed:
                     self._pairer.done(outcome)
-            latency = result.done - result.time if self._live else None
+            latency = result.done - result.time if self._live and result.fused else None
             with self._changed:
                 if self._closed:
                     return
@@ -186,6 +186,7 @@ class Pipeline:
             return Statistics(
                 visible=self._source_statistics("visible"),
                 infrared=self._source_statistics("infrared"),
+                live=self._live,
                 fused=ledger.fused,
                 alone=ledger.alone,
                 rate=ledger.rate(now),
@@ -204,6 +205,7 @@ class Pipeline:
             received=ledger.received[side],
             fused=ledger.used(side),
             dropped=ledger.dropped(side),
+            attempts=reader.attempts,
             reconnections=max(0, reader.connections - 1),
             rate=self._pairer.rate(side) if reader.state == "live" else 0.0,
             clock=self._follows,

@@ -8,6 +8,9 @@ from functools import partial
 from math import isfinite
 from typing import Protocol
 
+import cv2
+import numpy as np
+
 from ship_deploy.errors import UserError
 from ship_deploy.results import Frame
 from ship_deploy.streams.shared_clock import SharedTimeline
@@ -66,7 +69,8 @@ class Reader:
 
     Attributes:
         state: "connecting", "live", "down" or "ended".
-        connections: how often the source was opened.
+        attempts: how often it was tried to open the source.
+        connections: how often that gave a frame.
         by_arrival: frames whose stamps were not believed.
     """
 
@@ -82,7 +86,7 @@ class Reader:
     ) -> None:
         self.source = source
         self.state = "connecting"
-        self.connections = self.by_arrival = 0
+        self.attempts = self.connections = self.by_arrival = 0
         self._sink, self._clock = sink, clock
         self._opening, self._deadline = deadlines if source.live else (FILE_DEADLINE,) * 2
         self._back_off = back_off
@@ -150,17 +154,22 @@ class Reader:
         self._worker = worker = Worker(f"call {self.source.name}")
         capture: Capture | None = None
         try:
+            self.attempts += 1
             capture = worker.call(self.source.open, self._opening)
-            self.connections += 1
             self._timeline = self._make_timeline()
-            good = self._clock()
+            good, came = self._clock(), False
             while not self._stopping.is_set():
-                grabbed, now = worker.call(partial(self._grab, capture), self._deadline)
+                try:
+                    grabbed, now = worker.call(partial(self._grab, capture), self._deadline)
+                except (MemoryError, cv2.error):  # what is refused once costs this frame
+                    grabbed, now = (np.empty(0), None), self._clock()
                 if grabbed is None:
                     return ConnectionError("the stream ended") if self.source.live else None
                 image = readable(grabbed[0])
                 if image is not None:
                     good = now
+                    self.connections += not came
+                    came = True
                     if self.state != "live":
                         said = {"event": "source_live", "source": self.source.name}
                         _log.info("%s: live", self.source.name, extra=said)

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from ship_deploy.commands import stream as command
-from ship_deploy.commands.stream import parse_duration
 from ship_deploy.errors import UserError
 from ship_deploy.frames import stretch
 from ship_deploy.geometry.calibration import Calibration, write_calibration
@@ -104,7 +103,7 @@ def test_two_folders_become_images(model, fuser, tmp_path):
 @needs_ffmpeg
 @pytest.mark.parametrize(
     ("stop", "code", "slow"),
-    [(signal.SIGINT, 130, False), (signal.SIGTERM, 143, False), (signal.SIGTERM, 143, True)],
+    [(signal.SIGINT, 130, False), (signal.SIGTERM, 0, False), (signal.SIGTERM, 0, True)],
 )
 def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model, tmp_path):
     """Also while a network computes that takes longer than the command waits."""
@@ -122,9 +121,9 @@ def test_an_interrupted_stream_leaves_a_video_that_plays(stop, code, slow, model
         errors = process.communicate(timeout=60)[1]
 
     assert process.returncode == code, errors
-    assert "what was finished is kept" in errors and "Traceback" not in errors
+    assert ("what was finished is kept" in errors) == (code != 0) and "Traceback" not in errors
     assert errors.count("; own clock") == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["fused.avi"]
+    assert {path.name for path in tmp_path.iterdir()} == {"fused.avi", "fused.jsonl"}
     assert frames_of(output)[0].shape == visible.shape
 
 
@@ -303,16 +302,3 @@ def test_a_mistake_is_one_line_on_the_command_line():
     assert result.stderr.strip() == (
         "error: nothing.mp4: no such file or folder; a camera is an index such as 0, or an address"
     )
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("1s", 1), ("90s", 90), ("1.5min", 90), ("2h", 7200)]
-)
-def test_durations(text, seconds):
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["0.9s", "0s", "10", "10 min", "-1s", "1d", ""])
-def test_what_is_no_duration(text):
-    with pytest.raises(UserError, match="expected a duration such as"):
-        parse_duration(text)

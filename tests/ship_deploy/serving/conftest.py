@@ -12,11 +12,12 @@ from ship_deploy.streams import Frame, Result, SourceStatistics, Statistics
 VISIBLE, INFRARED, FUSED = (0, 0, 200), 90, (200, 60, 0)  # BGR: red, grey, blue
 ENGINE = {"model": "ship.onnx", "backend": "onnxruntime", "device": "cpu"}
 SIDE = SourceStatistics(
-    "rtsp://camera/v", "live", 12345, 12000, {"overrun": 345}, 2, 25.0, "own", 0
+    "rtsp://camera/v", "live", 12345, 12000, {"overrun": 345}, 4, 2, 25.0, "own", 0
 )
 STATISTICS = Statistics(
     visible=SIDE,
     infrared=replace(SIDE, name='a "quoted"\\name', state="down", dropped={"late": 7}, rate=0.0),
+    live=True,
     fused=12000,
     alone=3,
     rate=24.9,

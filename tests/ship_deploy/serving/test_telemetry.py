@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from ship_deploy.results import Recording
 from ship_deploy.serving.telemetry import write_telemetry
 
 from .conftest import ENGINE, STATISTICS
@@ -27,6 +28,7 @@ def test_the_figures():
         ("frames_fused_total", infrared): 12000,
         ("frames_dropped_total", ("reason", "overrun"), visible): 345,
         ("frames_dropped_total", ("reason", "late"), infrared): 7,
+        ("connection_attempts_total", visible): 4,
         ("reconnections_total", visible): 2,
         ("source_up", visible): 1,
         ("source_up", infrared): 0,
@@ -57,9 +59,13 @@ def test_what_is_not_known_has_no_sample():
 
 
 def test_whether_it_records():
-    for recording in (True, False):
+    for problem in ("", "No space left on device"):
+        recording = Recording(problem, 1_795_615_380.0, 12_345, 678)
         found = read(write_telemetry(STATISTICS, ENGINE, 0, recording))
-        assert found["recording_up",] == recording
+        assert found["recording_up",] == (not problem)
+        assert found["recording_last_write_timestamp_seconds",] == 1_795_615_380
+        assert found["recording_bytes_total",] == 12_345
+        assert found["recording_free_bytes",] == 678
 
 
 def test_the_process():
