@@ -20,7 +20,7 @@ from ship_deploy.results import Output
 from ship_deploy.streams.outputs import Callback, ImageOutput
 from ship_deploy.streams.pipeline import Pipeline
 from ship_deploy.streams.preparation import Preparation
-from ship_deploy.streams.recording import VideoOutput
+from ship_deploy.streams.recordings import VideoOutput
 from ship_deploy.thermal import Thermal
 
 
