@@ -5,10 +5,12 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from benchmarks.baselines import SOURCES
 from benchmarks.methods import Method
 from benchmarks.quality.scores import Result
 from ship_deploy.images import FilePair
@@ -95,7 +97,7 @@ def markdown(content: dict[str, Any]) -> str:
     host = content["machine"]
     lines = [
         f"Convention `{content['convention']}`; mean over the images, half of its 95% interval "
-        f"(bootstrap, {RESAMPLES:,} resamples), and in brackets the rank. "
+        f"(bootstrap, {RESAMPLES:,} resamples), and in brackets the rank among the fusions. "
         f"{host['measured'][:10]}, ship-deploy {host['ship-deploy']}, "
         f"onnxruntime {host['onnxruntime']}.",
     ]
@@ -110,16 +112,22 @@ def markdown(content: dict[str, Any]) -> str:
             unit = f", {about['unit']}" if about["unit"] else ""
             cells = " | ".join(_cell(figures[method][metric]) for method in figures)
             lines.append(f"| {metric}{unit} {arrow} | {cells} |")
-        means = [np.mean([f["rank"] for f in figures[m].values() if f["rank"]]) for m in figures]
-        lines.append(f"| mean rank ↓ | {' | '.join(f'{mean:.1f}' for mean in means)} |")
+        means = [mean_rank(of_method) for of_method in figures.values()]
+        shown = ("" if mean is None else f"{mean:.1f}" for mean in means)
+        lines.append(f"| mean rank ↓ | {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
 
 
-def _summary(scores: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict[str, Any]:
-    """Method -> metric -> mean, interval, images, rank (1 is best).
+def mean_rank(figures: Mapping[str, Any]) -> float | None:
+    """Of a method's figures in all metrics; None for a source alone, which is no fusion."""
+    ranks = [f["rank"] for f in figures.values() if f["rank"]]
+    return fmean(ranks) if ranks else None
 
-    Means that agree to four digits share a rank: the rest is rounding, as in the SSIM of either
-    source alone.
+
+def _summary(scores: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict[str, Any]:
+    """Method -> metric -> mean, interval, images, rank among the fusions (1 is best).
+
+    A source alone has none. Means that agree to four digits share a rank: the rest is rounding.
     """
     figures: dict[str, Any] = {
         method: {metric: _mean(values) for metric, values in of_method.items()}
@@ -127,8 +135,12 @@ def _summary(scores: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict
     }
     for metric, about in METRICS.items():
         sign = -1 if about.higher_is_better else 1
-        found = [f[metric] for f in figures.values()]
-        keys = [None if f["mean"] is None else float(f"{sign * f['mean']:.4g}") for f in found]
+        found = [of_method[metric] for of_method in figures.values()]
+        fusions = [method not in SOURCES for method in figures]
+        keys = [
+            float(f"{sign * f['mean']:.4g}") if f["mean"] is not None and fusion else None
+            for f, fusion in zip(found, fusions, strict=True)
+        ]
         order = sorted(key for key in keys if key is not None)
         for f, key in zip(found, keys, strict=True):
             f["rank"] = None if key is None else order.index(key) + 1
@@ -153,7 +165,8 @@ def _cell(figure: dict[str, Any]) -> str:
     decimals = 1 if abs(mean) >= 10 else 2 if abs(mean) >= 1 else 3
     text = f"{mean:.{decimals}f}"
     text = f"**{text}**" if figure["rank"] == 1 else text
-    return f"{text} ±{half:.{decimals}f} ({figure['rank']})"
+    rank = f" ({figure['rank']})" if figure["rank"] else ""
+    return f"{text} ±{half:.{decimals}f}{rank}"
 
 
 def _figure(value: float) -> float | None:

@@ -11,6 +11,7 @@ from rich.progress import track
 from benchmarks import machine, record
 from benchmarks.baselines import SOURCES
 from benchmarks.methods import Method, find_methods
+from benchmarks.quality.summary import mean_rank
 from benchmarks.targets import detector as detecting
 from benchmarks.targets import page, plot, summary
 from benchmarks.targets.boxes import read_boxes
@@ -155,24 +156,17 @@ def mean_ranks(path: Path) -> dict[str, dict[str, float]]:
         UserError: it is none.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return {
-            name: _ranks(of["summary"], content["metrics"]) for name, of in content["data"].items()
+        data: dict[str, Any] = json.loads(path.read_text("utf-8"))["data"]
+        found = {
+            name: {method: mean_rank(f) for method, f in of["summary"].items()}
+            for name, of in data.items()
         }
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path}: not a quality.json: {error}") from error
-
-
-def _ranks(figures: dict[str, Any], metrics: dict[str, Any]) -> dict[str, float]:
-    fusions = [method for method in figures if method not in SOURCES]
-    ranks: dict[str, list[int]] = {method: [] for method in fusions}
-    for metric, about in metrics.items():
-        sign = -1 if about["higher_is_better"] else 1
-        means = {m: figures[m][metric]["mean"] for m in fusions}
-        keys = {m: float(f"{sign * v:.4g}") for m, v in means.items() if v is not None}
-        for method, key in keys.items():
-            ranks[method].append(1 + sum(other < key for other in keys.values()))
-    return {method: sum(found) / len(found) for method, found in ranks.items() if found}
+    return {
+        name: {method: rank for method, rank in of.items() if rank is not None}
+        for name, of in found.items()
+    }
 
 
 def _read_journal(path: Path) -> Iterator[Result]:

@@ -216,13 +216,16 @@ def test_means_intervals_and_ranks():
         "bad": {**{m: [0.0, 1.0] for m in METRICS}, "N_abf": [0.3, 0.5]},
         "same": {**{m: [3.0, 1.00001] for m in METRICS}, "N_abf": [0.1, None]},
         "none": {m: [None, None] for m in METRICS},
+        "visible": {m: [9.0, 9.0] for m in METRICS},
     }
     figures = summary._summary(scores)
     ranks = {metric: [f[metric]["rank"] for f in figures.values()] for metric in METRICS}
-    assert ranks["EN"] == [1, 3, 1, None]  # equal to four digits
-    assert ranks["N_abf"] == [1, 3, 1, None]  # where lower is better
+    assert ranks["EN"] == [1, 3, 1, None, None]  # equal to four digits; no fusion
+    assert ranks["N_abf"] == [1, 3, 1, None, None]  # where lower is better
     assert figures["good"]["EN"]["mean"] == 2
     assert figures["same"]["N_abf"]["images"] == 1
+    assert summary.mean_rank({"A": {"rank": 1}, "B": {"rank": 4}, "C": {"rank": None}}) == 2.5
+    assert summary.mean_rank(figures["visible"]) is None
     assert figures["none"]["EN"] == {
         "mean": None,
         "interval": [None, None],

@@ -271,21 +271,12 @@ def test_the_front_is_what_no_other_is_ahead_of():
 
 
 def test_mean_ranks_are_among_the_fusions(tmp_path):
-    figures = {"visible": 9, "good": 3, "bad": 1}
-    content = {
-        "metrics": {"A": {"higher_is_better": True}, "B": {"higher_is_better": False}},
-        "data": {
-            "TNO": {
-                "summary": {
-                    m: {"A": {"mean": v}, "B": {"mean": None if m == "bad" else v}}
-                    for m, v in figures.items()
-                }
-            }
-        },
-    }
+    ranks = {"visible": (None, None), "good": (1, 2), "bad": (2, None)}
+    summary = {m: {"A": {"rank": a}, "B": {"rank": b}} for m, (a, b) in ranks.items()}
+    content = {"data": {"TNO": {"summary": summary}}}
     path = tmp_path / "quality.json"
     path.write_text(json.dumps(content))
-    assert measure.mean_ranks(path) == {"TNO": {"good": 1, "bad": 2}}
+    assert measure.mean_ranks(path) == {"TNO": {"good": 1.5, "bad": 2}}
     path.write_text("{}")
     with pytest.raises(UserError, match=r"quality\.json: not a quality\.json"):
         measure.mean_ranks(path)
