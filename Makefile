@@ -5,7 +5,7 @@ EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-oldest fuzz mutants sbom lock lint docs bench clean
+.PHONY: install demo test test-oldest test-ros2 fuzz mutants sbom lock lint docs bench clean
 
 install: $(INSTALLED)
 
@@ -28,6 +28,18 @@ test-oldest: install
 	$(BIN)/pip install --quiet --no-deps --upgrade --target build/oldest -r oldest.txt
 	PYTHONPATH=$(CURDIR)/build/oldest $(PYTEST) tests/ship_deploy \
 		--ignore tests/ship_deploy/test_fuser_types.py  # mypy does not read PYTHONPATH
+
+# The node of ROS 2 under a real rclpy, whose wheels are for Python 3.11 on x86-64.
+test-ros2: build/ros2/installed
+	build/ros2/bin/python -m pytest --confcutdir tests/ros2 tests/ros2
+
+build/ros2/installed: tests/ros2/requirements.txt constraints.txt
+	$(PYTHON) -m venv build/ros2
+	build/ros2/bin/pip install --quiet --upgrade "pip>=25.1"
+	build/ros2/bin/pip install --quiet --no-deps --require-hashes -r tests/ros2/requirements.txt
+	build/ros2/bin/pip install --quiet --constraint constraints.txt ".[cpu]" pytest
+	build/ros2/bin/pip uninstall --quiet --yes ship-deploy  # the checkout is tested
+	touch $@
 
 # Attacks on every kind of input, this long each; findings stay in build/fuzz.
 SECONDS ?= 60
