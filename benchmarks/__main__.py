@@ -510,6 +510,21 @@ def recordings(
 
 
 @app.command()
+def watch(
+    output: Output,
+    minutes: Annotated[float, typer.Option(min=1, help="How long to record.")] = 60,
+    kills: Annotated[int, typer.Option(min=1, help="Writers to end by kill -9.")] = 10,
+    full: Annotated[int, typer.Option(min=1, help="How often to fill the disk.")] = 2,
+) -> None:
+    """Record by the clock, kill, fill the disk, and look for every picture by its time."""
+    from benchmarks.streaming import watch
+
+    with ERR.status("Recording"):
+        table = watch.run(output, minutes, kills, full)
+    _show(table)
+
+
+@app.command()
 def report() -> None:
     """Rewrite the tables in README, model card and results from the committed JSON."""
     with ERR.status("Importing"):

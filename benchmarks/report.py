@@ -22,7 +22,7 @@ from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import bundled, scaling, tradeoff
 from benchmarks.latency import measure as latency
 from benchmarks.quality import summary
-from benchmarks.streaming import faults, recordings, soak, threads
+from benchmarks.streaming import faults, recordings, soak, threads, watch
 from benchmarks.streaming import overhead as stream
 from benchmarks.targets import flicker, misalignment, unseen
 from benchmarks.targets import measure as targets
@@ -61,6 +61,7 @@ TABLES: dict[str, Table] = {
     "threads": threads.tabulate,
     "training": training_speed.tabulate,
     "unseen": unseen.tabulate,
+    "watch": watch.tabulate,
 }
 """NAME.json -> NAME.md, where there is one."""
 BLOCKS: dict[str, Table] = {

@@ -157,12 +157,16 @@ class Reader:
             self.attempts += 1
             capture = worker.call(self.source.open, self._opening)
             self._timeline = self._make_timeline()
-            good, came = self._clock(), False
+            good, came, failed = self._clock(), False, False
             while not self._stopping.is_set():
                 try:
                     grabbed, now = worker.call(partial(self._grab, capture), self._deadline)
-                except (MemoryError, cv2.error):  # what is refused once costs this frame
-                    grabbed, now = (np.empty(0), None), self._clock()
+                    failed = False
+                except (MemoryError, cv2.error):
+                    if failed or not self.source.live:
+                        raise
+                    # What is refused once costs this frame.
+                    grabbed, now, failed = (np.empty(0), None), self._clock(), True
                 if grabbed is None:
                     return ConnectionError("the stream ended") if self.source.live else None
                 image = readable(grabbed[0])

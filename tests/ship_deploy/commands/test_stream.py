@@ -302,3 +302,16 @@ def test_a_mistake_is_one_line_on_the_command_line():
     assert result.stderr.strip() == (
         "error: nothing.mp4: no such file or folder; a camera is an index such as 0, or an address"
     )
+
+
+def test_it_gives_up_cameras_that_are_not_there(model):
+    addresses = "http://127.0.0.1:1/", "http://127.0.0.1:2/"
+    result = stream(*addresses, "--give-up-after", "1s", "--model", model, "--device", "cpu")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == ("error: no frame from either camera for 1 s; gave up")
+    assert result.stderr.count("; reconnected") == 0
+
+
+def test_what_is_kept_needs_a_recording_that_goes_on(videos, model):
+    result = stream(*videos, "-o", "o.mp4", "--keep", "7d", "--model", model)
+    assert result.returncode == 1 and "are for cameras, or for --segment" in result.stderr

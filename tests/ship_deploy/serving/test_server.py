@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.serving import Server, connections, telemetry
+from ship_deploy.results import Recording
+from ship_deploy.serving import Server, address, connections, telemetry
 from ship_deploy.serving import server as module
 from ship_deploy.serving.address import parse_address
 
-from .conftest import ENGINE, FUSED, STATISTICS, result
+from .conftest import ENGINE, FUSED, SIDE, STATISTICS, result
 
 PATIENCE = 20  # seconds; only a failure takes them
 
@@ -99,6 +101,29 @@ def test_health(server):
     server.written -= 60
     answer, content = get(server, "/healthz")
     assert (answer.status, content) == (503, b"no result for 60 s\n")
+
+
+def test_strict_health_wants_both_cameras_and_the_recording():
+    live = replace(STATISTICS, infrared=SIDE)
+    statistics, recording = [live], [Recording("", None, 0, 0)]
+    server = Server("0", lambda: statistics[0], ENGINE, lambda: recording[0])
+    server.write(result())
+    assert get(server, "/healthz?strict")[1] == b"ok\n"
+    statistics[0] = STATISTICS  # the infrared camera is down
+    answer, content = get(server, "/healthz?strict")
+    assert (answer.status, content) == (503, b"infrared: down\n")
+    assert get(server, "/healthz")[0].status == 200
+    statistics[0], recording[0] = live, Recording("No space left on device", None, 0, 0)
+    for path, status in (("/healthz?strict", 503), ("/healthz", 200)):
+        answer, content = get(server, path)
+        assert (answer.status, content) == (status, b"not recording: No space left on device\n")
+    server.close()
+
+
+def test_a_snapshot_is_the_newest_fused_picture(server):
+    assert get(server, "/snapshot.jpg")[0].status == 503
+    server.write(result())
+    assert get(server, "/snapshot.jpg")[1] == get(server, "/fused.jpg")[1]
 
 
 def test_a_frame_brings_all_pictures_of_one_result(server):
@@ -364,3 +389,16 @@ def test_addresses(text, address):
 def test_what_is_no_address(text):
     with pytest.raises(UserError, match="expected HOST:PORT"):
         parse_address(text)
+
+
+def test_names_of_this_machine_open_the_page(monkeypatch, tmp_path):
+    (tmp_path / "hosts").write_text(
+        "127.0.0.1 localhost\n127.0.1.1 Rover.lan rover # us\n192.0.2.7 other\n::1 six\nbad\n"
+    )
+    monkeypatch.setattr(address, "HOSTS", tmp_path / "hosts")
+    monkeypatch.setattr(address.socket, "gethostname", lambda: "Robot.example")
+    server = Server("0", lambda: STATISTICS, ENGINE)
+    names = ("robot.example", "robot.local:80", "ROVER.lan", "rover.", "six", "other", "example")
+    found = [get(server, "/status.json", name)[0].status for name in names]
+    server.close()
+    assert found == [200] * 5 + [403] * 2

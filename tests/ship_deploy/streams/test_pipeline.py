@@ -186,6 +186,18 @@ def test_a_frame_that_is_refused_goes_out_alone_and_is_counted(tmp_path, where):
     check_closed(pipeline)
 
 
+def test_what_memory_refuses_costs_a_frame(tmp_path):
+    errors = [MemoryError()]
+
+    def fuse(visible, infrared):
+        if errors:
+            raise errors.pop()
+        return visible
+
+    results, _ = run(*folders(tmp_path, [1, 2], [1, 2]), fuse)
+    assert [r.reason for r in results] == ["refused: not enough memory", ""]
+
+
 def test_a_bug_ends_the_stream_and_closes_the_outputs(tmp_path):
     class Closing:
         closed = 0
@@ -281,7 +293,7 @@ def test_network_cameras_are_fused_and_one_may_leave_and_return():
                 pass
             statistics = pipeline.statistics()
     assert statistics.infrared.reconnections >= 1 and statistics.visible.reconnections == 0
-    assert statistics.latency_p50 is not None and statistics.rate > 0
+    assert statistics.latency_p50 is not None and statistics.rate > 0 and statistics.live
     check_closed(pipeline)
 
 

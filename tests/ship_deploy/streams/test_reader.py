@@ -225,3 +225,58 @@ def test_a_late_answer_is_not_taken_for_another():
     assert not closed.is_set()
     go.set()
     assert closed.wait(20)
+
+
+class Camera(File):
+    """The same, live; it gives the same whenever it is opened."""
+
+    live = True
+
+    def __init__(self, *grabbed) -> None:
+        self._all, self.opened = grabbed, 0
+
+    def open(self):
+        self.opened += 1
+        self._grabbed = iter(self._all)
+        return self
+
+
+def test_what_memory_refuses_once_costs_one_frame():
+    source = Camera((IMAGE, None), MemoryError(), (IMAGE, None), (IMAGE, None))
+    sink = Sink()
+    reader = Reader(source, sink, back_off=(0.001, 0.001))
+    reader.start()
+    sink.next("unreadable")
+    frame = sink.events.get(timeout=20)
+    assert isinstance(frame, Frame) and frame.index == 2
+    reader.stop()
+    reader.join(20)
+
+
+def test_what_is_refused_twice_in_a_row_is_opened_again():
+    source = Camera((IMAGE, None), MemoryError(), MemoryError(), (IMAGE, None))
+    sink = Sink()
+    reader = Reader(source, sink, back_off=(0.001, 0.001))
+    reader.start()
+    sink.next("unreadable")
+    assert sink.events.get(timeout=20) == "lost"
+    reader.stop()
+    reader.join(20)
+
+
+def test_attempts_that_fail_are_no_connections():
+    class Refusing(Camera):
+        def open(self):
+            super().open()
+            if self.opened < 4:
+                raise ConnectionError("refused")
+            return self
+
+    source, sink = Refusing((IMAGE, None)), Sink()
+    reader = Reader(source, sink, back_off=(0.001, 0.001))
+    reader.start()
+    while not isinstance(sink.events.get(timeout=20), Frame):
+        pass
+    assert reader.attempts == 4 and reader.connections == 1
+    reader.stop()
+    reader.join(20)
