@@ -469,6 +469,14 @@ def interruption(
 
 
 @app.command()
+def bindings(output: Output) -> None:
+    """Look for every call of TensorRT that the code makes in the bindings of each version."""
+    from benchmarks import bindings
+
+    _show(bindings.run(output))
+
+
+@app.command()
 def bombs(
     output: Output,
     before: Annotated[Path | None, typer.Option(help="Older checkout to compare with.")] = None,

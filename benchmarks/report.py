@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    bindings,
     bombs,
     card,
     catalogue,
@@ -35,6 +36,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
+    "bindings": bindings.tabulate,
     "bombs": bombs.tabulate,
     "bundled": bundled.tabulate,
     "faults": faults.tabulate,

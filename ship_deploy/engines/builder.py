@@ -2,7 +2,7 @@
 
 The way was run with TensorRT-RTX 1.7, without a GPU and on an H100, where it builds engines that it
 cannot load; `make_recipe` refuses such GPUs. With `tensorrt` it was never run: its calls were taken
-from NVIDIA's documentation of 10.8 to 11.
+from NVIDIA's documentation of 10.3 to 11.
 """
 
 import threading

@@ -12,7 +12,7 @@ MODULES = {
     "tensorrt": "tensorrt",
     "tensorrt-rtx": "tensorrt_rtx",
 }  # the first installed is taken
-_MINIMUM = (10, 8)  # of tensorrt; what `pyproject.toml` asks for, also where apt installed it
+_MINIMUM = (10, 3)  # of tensorrt, as JetPack 6 has it; what `pyproject.toml` asks for
 _loading = threading.Lock()
 _loaded: dict[str, "Flavour"] = {}
 
