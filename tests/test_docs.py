@@ -36,7 +36,19 @@ TESTED = {"python", "sh", "yaml", "csv"}
 SHOWN = {"text", "ini"}  # there is nothing to run
 MODULES = {"training", "export", "benchmarks", "venv"}  # for python -m
 # Programs that are not ours.
-OTHERS = {"apt-get", "cd", "colcon", "export", "ffmpeg", "gst-launch-1.0", "modprobe", "ros2"}
+OTHERS = {
+    "apt-get",
+    "cd",
+    "colcon",
+    "cp",
+    "docker",
+    "export",
+    "ffmpeg",
+    "gst-launch-1.0",
+    "modprobe",
+    "ros2",
+    "systemctl",
+}
 
 
 class Block(NamedTuple):

@@ -27,6 +27,7 @@ from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.push import PushOutput
 from ship_deploy.streams.recording import FORMATS, VideoOutput
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
+from ship_deploy.supervision import notify, watchdog
 from ship_deploy.thermal import Thermal, read_dead_pixels
 
 _log = logging.getLogger("ship_deploy.commands")
@@ -135,13 +136,18 @@ def stream(
         _log.info("live at %s", shown, extra={"event": "serving", "address": shown})
     run = _Run(pipeline, outputs)
     interrupt: BaseException | None = None
+    hanging = watchdog() / 2  # seconds after which a frame counts as stuck in a driver
     try:
         with pipeline, console.ERR.status("Connecting") as status:
             run.start()
+            notify("READY=1")
             while not run.finished.wait(0.5):
                 status.update(_summary(pipeline.statistics()))
+                if pipeline.busy < hanging:
+                    notify("WATCHDOG=1")
     except (KeyboardInterrupt, SystemExit) as signal:
         interrupt = signal
+    notify("STOPPING=1")
     finished = run.finished.wait(PATIENCE)
     print_account(pipeline.statistics())
     if interrupt:
