@@ -176,6 +176,8 @@ def check_command(program: str, arguments: list[str]) -> None:
         case ["pip", "install" | "uninstall", *packages]:
             for package in packages:
                 check_package(package)
+        case ["torchrun", *_]:
+            check_command("python", arguments[arguments.index("-m") :])
         case ["opentelemetry-instrument", *_]:
             parse(app, arguments[arguments.index("ship-deploy") + 1 :])
         case ["make", target]:
