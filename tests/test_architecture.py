@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "files": {"errors"},
     "events": {"errors", "files"},
     "console": {"errors", "events"},
+    "supervision": set(),
     "signatures": {"errors"},
     "artifact": {"errors", "signatures"},
     "frames": {"errors"},
@@ -55,7 +56,7 @@ ROOMS: dict[str, set[str]] = {
         "serving",
     },
 }
-ROOMS["adapters"] = set(ROOMS) - {"", "console", "report"}
+ROOMS["adapters"] = set(ROOMS) - {"", "console", "report", "supervision"}
 ROOMS["commands"] = set(ROOMS) - {""}
 ROOMS["__main__"] = {"commands"}
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "tensorrt", "lightning", "cv2", "rich")

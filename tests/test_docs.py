@@ -36,7 +36,19 @@ TESTED = {"python", "sh", "yaml", "csv"}
 SHOWN = {"text", "ini"}  # there is nothing to run
 MODULES = {"training", "export", "benchmarks", "venv"}  # for python -m
 # Programs that are not ours.
-OTHERS = {"apt-get", "cd", "colcon", "export", "ffmpeg", "gst-launch-1.0", "modprobe", "ros2"}
+OTHERS = {
+    "apt-get",
+    "cd",
+    "colcon",
+    "cp",
+    "docker",
+    "export",
+    "ffmpeg",
+    "gst-launch-1.0",
+    "modprobe",
+    "ros2",
+    "systemctl",
+}
 
 
 class Block(NamedTuple):
@@ -164,6 +176,8 @@ def check_command(program: str, arguments: list[str]) -> None:
         case ["pip", "install" | "uninstall", *packages]:
             for package in packages:
                 check_package(package)
+        case ["torchrun", *_]:
+            check_command("python", arguments[arguments.index("-m") :])
         case ["opentelemetry-instrument", *_]:
             parse(app, arguments[arguments.index("ship-deploy") + 1 :])
         case ["make", target]:

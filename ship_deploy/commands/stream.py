@@ -29,6 +29,7 @@ from ship_deploy.streams.push import PushOutput
 from ship_deploy.streams.recordings import Keep, VideoOutput
 from ship_deploy.streams.recordings.codecs import FORMATS
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
+from ship_deploy.supervision import notify, watchdog
 from ship_deploy.thermal import Thermal, read_dead_pixels
 
 _log = logging.getLogger("ship_deploy.commands")
@@ -158,20 +159,25 @@ def stream(
         _log.info("live at %s", shown, extra={"event": "serving", "address": shown})
     run = _Run(pipeline, outputs)
     interrupt: BaseException | None = None
+    hanging = watchdog() / 2  # seconds after which a frame counts as stuck in a driver
     try:
         with pipeline, console.ERR.status("Connecting") as status:
             run.start()
-            watchdog = _Watchdog(patience)
+            notify("READY=1")
+            given_up = _GivingUp(patience)
             while not run.finished.wait(0.5):
                 now = pipeline.statistics()
                 status.update(_summary(now))
-                watchdog.look(now)
+                if pipeline.busy < hanging:
+                    notify("WATCHDOG=1")
+                given_up.look(now)
     except UserError as problem:
         interrupt = problem
     except (KeyboardInterrupt, SystemExit) as signal:
         # What ends a service is how cameras are left; of a file, something is missing.
         ends = live and isinstance(signal, SystemExit) and signal.code == console.TERMINATED
         interrupt = SystemExit(0) if ends else signal
+    notify("STOPPING=1")
     finished = run.finished.wait(PATIENCE)
     print_account(pipeline.statistics())
     if interrupt:
@@ -186,7 +192,7 @@ def stream(
         print(getattr(outputs[0], "path", output))
 
 
-class _Watchdog:
+class _GivingUp:
     """Raises a UserError when there was no result for `patience` seconds; None for never."""
 
     def __init__(self, patience: float | None) -> None:

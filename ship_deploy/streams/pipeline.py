@@ -105,6 +105,7 @@ class Pipeline:
         )
         self._changed = threading.Condition()  # guards the pairer, the ledger and what follows
         self._stopping = self._closed = False
+        self._busy_since: float | None = None
         self._problem: UserError | None = None
         self._complained = float("-inf")  # when the log was last told that nothing is paired
         sources: dict[Side, Source] = {"visible": visible, "infrared": infrared}
@@ -148,6 +149,7 @@ class Pipeline:
             UserError: a file cannot be read.
         """
         while pair := self._next():
+            self._busy_since = self._clock()
             outcome = FAILED
             try:
                 result = self._compose(pair)
@@ -161,6 +163,13 @@ class Pipeline:
                     return
                 self._ledger.count(result.fused, result.done, latency)
             yield result
+            self._busy_since = None
+
+    @property
+    def busy(self) -> float:
+        """Seconds since the frames were taken that are being fused or written; 0.0 between them."""
+        since = self._busy_since
+        return 0.0 if since is None else self._clock() - since
 
     def run(self, *outputs: Output) -> None:
         """Write every result to all outputs, and close them at the end, however it comes."""

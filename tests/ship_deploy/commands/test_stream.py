@@ -1,11 +1,14 @@
 """`ship-deploy stream` as a user meets it."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -315,3 +318,42 @@ def test_it_gives_up_cameras_that_are_not_there(model):
 def test_what_is_kept_needs_a_recording_that_goes_on(videos, model):
     result = stream(*videos, "-o", "o.mp4", "--keep", "7d", "--model", model)
     assert result.returncode == 1 and "are for cameras, or for --segment" in result.stderr
+
+
+def test_systemd_hears_how_it_is(videos, tmp_path, monkeypatch):
+    """Ready, alive, and stopping; and nothing while a frame hangs."""
+    released = threading.Event()
+
+    class Hanging:
+        def __init__(self, *arguments, **options):
+            self.info = None
+
+        def __call__(self, visible, infrared):
+            released.wait(120)
+            return visible
+
+    def hear() -> bytes:
+        with contextlib.suppress(TimeoutError):
+            return listening.recv(100)
+        return b""
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "4000000")
+        monkeypatch.setattr(command, "Fuser", Hanging)
+        run = threading.Thread(target=command.stream, args=tuple(map(str, videos)))
+        run.start()
+        assert [hear(), hear()] == [b"READY=1", b"WATCHDOG=1"]
+        listening.settimeout(3)  # it speaks twice a second, until a frame hangs for 2 seconds
+        while hung := hear():
+            assert hung == b"WATCHDOG=1" and run.is_alive()
+        assert run.is_alive()
+        released.set()
+        listening.settimeout(60)
+        while (last := hear()) == b"WATCHDOG=1":
+            pass
+        run.join(60)
+
+    assert last == b"STOPPING=1" and not run.is_alive()

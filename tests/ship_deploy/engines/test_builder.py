@@ -333,6 +333,6 @@ def test_a_flavour_that_is_not_there(monkeypatch):
 def test_an_old_tensorrt(monkeypatch):
     monkeypatch.setattr(flavour, "_loaded", {})
     monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(**vars(trt)))
-    sys.modules["tensorrt"].__version__ = "10.3.0"
-    with pytest.raises(UserError, match=r"tensorrt is 10\.3\.0, expected at least 10\.8"):
+    sys.modules["tensorrt"].__version__ = "10.2.0"
+    with pytest.raises(UserError, match=r"tensorrt is 10\.2\.0, expected at least 10\.3"):
         load("tensorrt")
