@@ -5,7 +5,6 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from benchmarks.baselines import SOURCES
 from benchmarks.methods import Method
 from benchmarks.quality.scores import Result
+from benchmarks.ranks import mean_rank
 from ship_deploy.images import FilePair
 from training.metrics import METRICS, Convention
 
@@ -116,12 +116,6 @@ def markdown(content: dict[str, Any]) -> str:
         shown = ("" if mean is None else f"{mean:.1f}" for mean in means)
         lines.append(f"| mean rank ↓ | {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
-
-
-def mean_rank(figures: Mapping[str, Any]) -> float | None:
-    """Of a method's figures in all metrics; None for a source alone, which is no fusion."""
-    ranks = [f["rank"] for f in figures.values() if f["rank"]]
-    return fmean(ranks) if ranks else None
 
 
 def _summary(scores: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict[str, Any]:

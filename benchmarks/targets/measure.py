@@ -11,7 +11,7 @@ from rich.progress import track
 from benchmarks import machine, record
 from benchmarks.baselines import SOURCES
 from benchmarks.methods import Method, find_methods
-from benchmarks.quality.summary import mean_rank
+from benchmarks.ranks import mean_rank
 from benchmarks.targets import detector as detecting
 from benchmarks.targets import page, plot, summary
 from benchmarks.targets.boxes import read_boxes

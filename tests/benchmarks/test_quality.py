@@ -16,6 +16,7 @@ from benchmarks.quality import measure as quality
 from benchmarks.quality import plot as quality_plot
 from benchmarks.quality import summary
 from benchmarks.quality.scores import Job, Result, score_pair
+from benchmarks.ranks import mean_rank
 from ship_deploy import UserError
 from ship_deploy.images import read_visible, write_png
 from training.data import grey
@@ -224,8 +225,8 @@ def test_means_intervals_and_ranks():
     assert ranks["N_abf"] == [1, 3, 1, None, None]  # where lower is better
     assert figures["good"]["EN"]["mean"] == 2
     assert figures["same"]["N_abf"]["images"] == 1
-    assert summary.mean_rank({"A": {"rank": 1}, "B": {"rank": 4}, "C": {"rank": None}}) == 2.5
-    assert summary.mean_rank(figures["visible"]) is None
+    assert mean_rank({"A": {"rank": 1}, "B": {"rank": 4}, "C": {"rank": None}}) == 2.5
+    assert mean_rank(figures["visible"]) is None
     assert figures["none"]["EN"] == {
         "mean": None,
         "interval": [None, None],
