@@ -12,6 +12,7 @@ import tomllib
 import yaml
 
 from ship_deploy.commands.app import app
+from ship_deploy.results import Recording
 from ship_deploy.serving.telemetry import write_telemetry
 from tests.ship_deploy.serving.conftest import ENGINE, STATISTICS
 from tests.test_docs import parse
@@ -23,7 +24,7 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 
 def test_the_dashboard_shows_metrics_that_exist():
     """All of ours but those that say the same in another way."""
-    text = write_telemetry(STATISTICS, ENGINE, 3, recording=True).decode()
+    text = write_telemetry(STATISTICS, ENGINE, 3, Recording("", 0.0, 1, 1)).decode()
     exist = set(re.findall(r"^(\w+?)(?:\{| )", text, re.MULTILINE))
     panels = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())["panels"]
     shown = {
@@ -51,7 +52,7 @@ def test_the_panels_do_not_overlap():
 
 
 def test_labels_of_the_dashboard_exist():
-    text = write_telemetry(STATISTICS, ENGINE, 3, recording=True).decode()
+    text = write_telemetry(STATISTICS, ENGINE, 3, Recording("", 0.0, 1, 1)).decode()
     for panel in json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())["panels"]:
         for target in panel["targets"]:
             (name, *_) = re.findall(r"ship_deploy_\w+|process_\w+", target["expr"])
