@@ -1,17 +1,21 @@
 """Engines that were built without being asked for, kept so that each is built once."""
 
 import fcntl
+import logging
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ship_deploy.artifact import Artifact
 from ship_deploy.engines.builder import build_engine
-from ship_deploy.engines.passport import read_whole, write_engine
+from ship_deploy.engines.passport import passport_path, read_whole, write_engine
 from ship_deploy.engines.recipe import Recipe
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
+
+_log = logging.getLogger("ship_deploy.engines")
 
 
 def cache_folder() -> Path:
@@ -36,32 +40,63 @@ def build_cached(artifact: Artifact, recipe: Recipe, device: int = 0) -> Path:
     Processes and threads that ask for one engine at a time wait for the first of them. What lies in
     the cache and is damaged, or not of this recipe, is built anew.
 
+    An engine is code that runs, so nobody else may have put it there: folder and files have to be
+    this user's, or root's, and others must not be able to write to them.
+
     Returns:
         The engine's path, its passport beside it; for `read_engine`.
 
     Raises:
-        UserError: it cannot be built, or the cache cannot be written to.
+        UserError: it cannot be built, or the cache cannot be written to, or is not safe.
     """
     folder = cache_folder()
+    if not folder.exists():
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    _check(folder, folder.stat(), stat.S_ISDIR)
     make_folder(folder)
     path = folder / f"{artifact.path.stem}-{recipe.key[:16]}.engine"
+    files = path, passport_path(path)
     with _locked(path.with_suffix(".lock")):
+        for file in filter(os.path.lexists, files):
+            _check(file, file.lstat(), stat.S_ISREG)
         try:
             if read_whole(path)[1].recipe == recipe:
                 return path
         except UserError:
             pass  # there is none, or no good one
         write_engine(path, build_engine(artifact, recipe, device).engine, recipe)
+        for file in files:
+            file.chmod(0o600)
     return path
+
+
+def _check(path: Path, found: os.stat_result, is_right: Callable[[int], bool]) -> None:
+    """Raise a UserError unless it is of a kind, ours or root's, and nobody else may write to it."""
+    if not is_right(found.st_mode):
+        raise UserError(f"{path}: not what a cache of engines holds; remove it")
+    if found.st_uid not in (os.geteuid(), 0):
+        raise UserError(
+            f"{path}: belongs to another user, whose engines are not run; remove it, or set "
+            "SHIP_DEPLOY_CACHE to a folder of your own"
+        )
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UserError(f"{path}: others may write to it; make it safe: chmod go-w {path}")
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a file's lock; the kernel lets go of it if the process dies. The file stays."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file = path.open("w")
+        file = os.fdopen(os.open(path, flags, 0o600), "rb")
     except OSError as error:
         raise UserError(f"{path}: cannot lock it ({error.strerror})") from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _check(path, os.fstat(file.fileno()), stat.S_ISREG)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.warning("waiting for another process that builds this engine (%s)", path)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
