@@ -41,6 +41,7 @@ TABLES: dict[str, Table] = {
     "bundled": bundled.tabulate,
     "faults": faults.tabulate,
     "fidelity": fidelity.tabulate,
+    "fidelity-fiscnet": fidelity.tabulate,
     "flicker": flicker.tabulate,
     "fuzz": fuzzing.tabulate,
     "gpu": gpu.tabulate,
