@@ -55,6 +55,7 @@ ROOMS: dict[str, set[str]] = {
         "serving",
     },
 }
+ROOMS["bench"] = {"errors", "processors", "results", "streams"}
 ROOMS["commands"] = set(ROOMS) - {""}
 ROOMS["__main__"] = {"commands"}
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "tensorrt", "lightning", "cv2", "rich")
