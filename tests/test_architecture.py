@@ -57,6 +57,7 @@ ROOMS: dict[str, set[str]] = {
     },
 }
 ROOMS["adapters"] = set(ROOMS) - {"", "console", "report", "supervision"}
+ROOMS["bench"] = {"errors", "processors", "results", "streams"}
 ROOMS["commands"] = set(ROOMS) - {""}
 ROOMS["__main__"] = {"commands"}
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "tensorrt", "lightning", "cv2", "rich")
