@@ -14,6 +14,7 @@ from rich.table import Table
 from ship_deploy import console
 from ship_deploy.artifact import VERSION
 from ship_deploy.cuda.gpu import find_gpu
+from ship_deploy.cuda.jetson import OLDEST, Jetson, find_jetson
 from ship_deploy.engines.flavour import MODULES, load
 from ship_deploy.errors import UserError, how_to_install
 from ship_deploy.fuser import Fuser
@@ -29,13 +30,15 @@ def examine() -> None:
     table = Table(title=f"ship-deploy {VERSION}", title_justify="left")
     for heading in ("component", "found", "details"):
         table.add_column(heading, overflow="fold")
+    jetson = find_jetson()
     for finding in [
         _machine(),
+        *([] if jetson is None else _jetson(jetson)),
         _opencv(),
         _ffmpeg(),
         _gpu(),
         *_onnxruntime(),
-        *_tensorrt(),
+        *_tensorrt(jetson),
         _cuda(),
         _pycuda(),
         _fusion(),
@@ -48,6 +51,31 @@ def examine() -> None:
 def _machine() -> Finding:
     python = f"Python {platform.python_version()}, numpy {version('numpy')}"
     return "machine", OK, f"{platform.system()} {platform.machine()}, {python}"
+
+
+def _jetson(jetson: Jetson) -> list[Finding]:
+    """The board, its JetPack and whether it may be as fast as it can."""
+    shared = f", {jetson.memory:.1f} GiB that CPU and GPU share" if jetson.memory else ""
+    known = f"JetPack {jetson.jetpack}" if jetson.jetpack else "of an unknown JetPack"
+    found = f"{known}, Jetson Linux {jetson.release}" if jetson.release else "JetPack not found"
+    old = jetson.jetpack and int(jetson.jetpack) < OLDEST
+    if old:
+        found += f"; TensorRT engines need JetPack {OLDEST} or newer; the CPU works"
+    elif not jetson.release:
+        found += ": no /etc/nv_tegra_release; in a container, mount it from the host"
+    mode = f"power mode {jetson.mode}" if jetson.mode else "power mode unknown: sudo nvpmodel -q"
+    if jetson.unlimited and not jetson.mode.startswith("MAXN"):
+        mode += f"; for the one without a limit: sudo nvpmodel -m {jetson.unlimited}"
+    clocks = {
+        True: "clocks held at their highest",
+        False: "clocks follow the load; to hold them before measuring: sudo jetson_clocks",
+        None: "clocks unknown: sudo jetson_clocks --show",
+    }[jetson.fixed_clocks]
+    return [
+        ("Jetson", OK, escape(f"{jetson.model}{shared}")),
+        ("JetPack", MISSING if old or not jetson.release else OK, found),
+        ("Jetson's speed", OK, escape(f"{mode}; {clocks}")),
+    ]
 
 
 def _opencv() -> Finding:
@@ -102,14 +130,21 @@ def _onnxruntime() -> list[Finding]:
     return findings
 
 
-def _tensorrt() -> list[Finding]:
-    """What can build engines, of the two."""
+def _tensorrt(jetson: Jetson | None) -> list[Finding]:
+    """What can build engines, of the two; a Jetson has TensorRT from JetPack, or not at all."""
     findings = []
     for name, title in zip(MODULES, ("TensorRT", "TensorRT-RTX"), strict=True):
         try:
             findings.append((title, OK, load(name).version))
         except UserError as error:
-            findings.append((title, MISSING, escape(str(error))))
+            advice = str(error)
+            if jetson is not None:
+                advice = {
+                    "tensorrt": "sudo apt-get install python3-libnvinfer, and a virtual "
+                    f"environment made with --system-site-packages ({error})",
+                    "tensorrt-rtx": "not made for Jetson; TensorRT is",
+                }[name]
+            findings.append((title, MISSING, escape(advice)))
     return findings
 
 

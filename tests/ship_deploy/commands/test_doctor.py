@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import pytest
 
 from ship_deploy.commands import doctor
+from ship_deploy.cuda.jetson import Jetson
+from ship_deploy.errors import UserError
 from tests.ship_deploy.commands.process import WITHOUT_GPU, ship_deploy
 
 
@@ -50,3 +53,41 @@ def test_an_opencv_that_crashes_is_told(monkeypatch, version, warned):
     _, state, said = doctor._opencv()
     assert state == doctor.OK and said.startswith(version)
     assert ("before 4.13, a camera that changes the sampling" in said) == warned
+
+
+ORIN = Jetson("NVIDIA Jetson AGX Orin", "36.4.0", "6", "30W", "0", False, 29.9)
+
+
+def test_a_jetson_is_told_with_what_makes_it_faster():
+    board, jetpack, speed = doctor._jetson(ORIN)
+    assert board == ("Jetson", doctor.OK, "NVIDIA Jetson AGX Orin, 29.9 GiB that CPU and GPU share")
+    assert jetpack == ("JetPack", doctor.OK, "JetPack 6, Jetson Linux 36.4.0")
+    assert "power mode 30W; for the one without a limit: sudo nvpmodel -m 0" in speed[2]
+    assert "sudo jetson_clocks" in speed[2]
+    *_, speed = doctor._jetson(replace(ORIN, mode="MAXN", fixed_clocks=True))
+    assert speed[2] == "power mode MAXN; clocks held at their highest"
+
+
+@pytest.mark.parametrize(
+    ("board", "said"),
+    [
+        (replace(ORIN, release="35.4.1", jetpack="5"), "TensorRT engines need JetPack 6"),
+        (replace(ORIN, release="", jetpack=""), "in a container, mount it from the host"),
+    ],
+)
+def test_a_jetson_that_is_too_old_or_tells_nothing(board, said):
+    _, (_, state, words), _ = doctor._jetson(board)
+    assert state == doctor.MISSING and said in words
+
+
+def test_a_jetson_without_tensorrt_is_told_of_apt(monkeypatch):
+    def missing(name):
+        raise UserError(f"{name} is not installed")
+
+    monkeypatch.setattr(doctor, "load", missing)
+    (_, state, said), (_, _, other) = doctor._tensorrt(ORIN)
+    assert state == doctor.MISSING
+    assert "apt-get install python3-libnvinfer" in said and "--system-site-packages" in said
+    assert other == "not made for Jetson; TensorRT is"
+    (_, _, said), _ = doctor._tensorrt(None)
+    assert said == "tensorrt is not installed"
