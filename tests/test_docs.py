@@ -45,7 +45,9 @@ OTHERS = {
     "export",
     "ffmpeg",
     "gst-launch-1.0",
+    "jetson_clocks",
     "modprobe",
+    "nvpmodel",
     "ros2",
     "systemctl",
 }
