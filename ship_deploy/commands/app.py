@@ -39,6 +39,12 @@ bench = typer.Typer(
     help="Measure how long a frame takes here, and compare. The word run may be left out.",
 )
 app.add_typer(bench, name="bench")
+cache = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="List or clear the engines that were built on first use.",
+)
+app.add_typer(cache, name="cache")
 
 Model = Annotated[
     str | None,
@@ -571,6 +577,22 @@ def models(
     from ship_deploy.commands.models import list_models
 
     list_models(as_json)
+
+
+@cache.command("list")
+def cache_list() -> None:
+    """List the engines in the cache, the last used first, with their sizes."""
+    from ship_deploy.commands.cache import list_engines
+
+    list_engines()
+
+
+@cache.command("clear")
+def cache_clear() -> None:
+    """Remove the engines in the cache; they are built again when they are needed."""
+    from ship_deploy.commands.cache import clear_engines
+
+    clear_engines()
 
 
 @app.command()

@@ -62,6 +62,8 @@ class Recipe:
         texts += [recipe.package_version, *capabilities, *(astuple(gpu) if gpu else ())]
         if not all(isinstance(text, str) for text in texts) or type(recipe.metadata) is not dict:
             raise TypeError("a text")
+        if type(recipe.metadata.get("precision")) is not str:
+            raise TypeError("precision")
         if any(len(shape) != 3 for shape in sizes.values()):
             raise ValueError("profile")
         workspace = () if recipe.workspace is None else (recipe.workspace,)

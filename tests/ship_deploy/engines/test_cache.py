@@ -11,7 +11,7 @@ import pytest
 
 from ship_deploy import UserError
 from ship_deploy.engines import cache
-from ship_deploy.engines.cache import build_cached, cache_folder
+from ship_deploy.engines.cache import build_cached, cache_folder, list_cached, remove_cached
 from ship_deploy.engines.passport import passport_path
 
 ARTIFACT = SimpleNamespace(path=Path("small.onnx"))
@@ -116,3 +116,95 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch, tmp_path):
         cache_folder()
     monkeypatch.setenv("SHIP_DEPLOY_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def build(*keys: str) -> list[Path]:
+    """Engines of these keys, each used later than the one before."""
+    paths = [build_cached(ARTIFACT, SimpleNamespace(key=key * 16)) for key in keys]
+    for seconds, path in enumerate(paths):
+        os.utime(path, (1e9 + seconds, 1e9 + seconds))
+    return paths
+
+
+def test_engines_are_listed_and_nothing_else(recipe):
+    assert list_cached() == []
+    first, second = build("1", "2")
+    for name in ("notes.txt", "mine.engine"):
+        (first.parent / name).write_text("kept")
+    (first.parent / f"small-{'3' * 16}.engine").symlink_to("notes.txt")
+    assert [(e.path, e.size, e.used) for e in list_cached()] == [
+        (second, 6, 1e9 + 1),
+        (first, 6, 1e9),
+    ]
+
+
+def test_an_engine_is_removed_with_all_that_belongs_to_it(recipe):
+    first, second = build("1", "2")
+    assert remove_cached(first)
+    assert {path.name for path in first.parent.iterdir()} == {
+        second.name,
+        passport_path(second).name,
+        second.with_suffix(".lock").name,
+    }
+
+
+def test_an_engine_that_is_being_built_stays(recipe):
+    (path,) = build("1")
+    with path.with_suffix(".lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert not remove_cached(path)
+    assert path.exists()
+
+
+def test_a_lock_that_was_removed_during_the_wait_is_taken_anew(recipe):
+    """Else two processes could build the same engine at once."""
+    (path,) = build("1")
+    lock = path.with_suffix(".lock")
+    held = threading.Event()
+    end = threading.Event()
+
+    def hold() -> None:
+        with cache._locked(lock):
+            held.set()
+            assert end.wait(60)
+
+    with lock.open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=hold)
+        waiting.start()
+        assert not held.wait(0.5)
+        lock.unlink()
+    assert held.wait(60)
+    try:
+        with pytest.raises(BlockingIOError), cache._locked(lock, wait=False):
+            pass
+    finally:
+        end.set()
+        waiting.join(60)
+
+
+def test_the_longest_unused_go_when_there_are_too_many(recipe, monkeypatch):
+    monkeypatch.setattr(cache, "LIMIT", 3 * len(b"engine"))
+    first, second, third = build("1", "2", "3")
+    monkeypatch.setattr(cache, "read_whole", lambda path: (b"", SimpleNamespace(recipe=used)))
+    used = SimpleNamespace(key="1" * 16)
+    assert build_cached(ARTIFACT, used) == first
+    used = None
+    (fourth,) = build("4")
+    assert {engine.path for engine in list_cached()} == {first, third, fourth}
+    assert not passport_path(second).exists()
+
+
+def test_the_newest_stays_even_if_it_is_too_large_alone(recipe, monkeypatch):
+    monkeypatch.setattr(cache, "LIMIT", 1)
+    assert [engine.path for engine in list_cached()] == []
+    build("1")
+    (second,) = build("2")
+    assert [engine.path for engine in list_cached()] == [second]
+
+
+def test_a_folder_that_is_not_safe_is_not_listed(recipe):
+    (path,) = build("1")
+    path.parent.chmod(0o770)
+    with pytest.raises(UserError, match="others may write to it"):
+        list_cached()
