@@ -219,6 +219,7 @@ def test_a_crash_between_the_two_files_leaves_nothing_usable(engine, monkeypatch
     [
         ("model", 3),
         ("metadata", []),
+        ("metadata", {"precision": None}),
         ("flavour", None),
         ("compute_capabilities", [8.6]),
         ("gpu", {"name": "A board", "compute_capability": 8, "driver": "13.0"}),
