@@ -63,11 +63,11 @@ def build_cached(artifact: Artifact, recipe: Recipe, device: int = 0) -> Path:
         UserError: it cannot be built, or the cache cannot be written to, or is not safe.
     """
     folder = cache_folder()
-    if not folder.exists():
-        make_folder(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    _check_folder(folder)
+    is_new = not folder.exists()
     make_folder(folder)
+    if is_new:
+        folder.chmod(0o700)
+    _check_folder(folder)
     path = folder / f"{artifact.path.stem}-{recipe.key[:16]}.engine"
     files = path, passport_path(path)
     with _locked(path.with_suffix(".lock")):

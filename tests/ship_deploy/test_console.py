@@ -72,7 +72,8 @@ def test_what_ignores_interrupts_goes_on_to(tmp_path):
 
 def test_a_command_that_still_imports_ends_at_once(tmp_path):
     """By the signal itself, as Python's handler is not in place."""
-    (tmp_path / "typer.py").write_text(
+    (tmp_path / "typer").mkdir()
+    (tmp_path / "typer" / "__init__.py").write_text(
         "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('imported')\n"
     )
     ended = run(

@@ -35,7 +35,8 @@ def test_a_model_of_ones_own_with_two_numbers_of_threads(model, tmp_path):
     table = bench("table", output, output, "--format", "markdown").stdout
     assert table.count("| rover |") == 8
     compared = bench("compare", output, output, "--fail-if-slower", "10%")
-    assert compared.exit_code == 0 and compared.stdout.count("not told apart") == 4
+    assert compared.exit_code == 0
+    assert compared.stdout.count("not told") == 4  # apart, perhaps on the next line
 
 
 def test_what_is_slower_fails_if_told_to(model, tmp_path):

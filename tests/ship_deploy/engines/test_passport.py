@@ -364,7 +364,7 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
 
 def test_a_cache_that_cannot_be_written_to(artifact, builds, monkeypatch):
     monkeypatch.setenv("SHIP_DEPLOY_CACHE", "/dev/null/cache")
-    with pytest.raises(UserError, match="/dev/null: cannot write there"):
+    with pytest.raises(UserError, match="/dev/null/cache: cannot write there"):
         cache.build_cached(artifact, RECIPE)
     assert not builds
 
