@@ -63,11 +63,12 @@ def build_cached(artifact: Artifact, recipe: Recipe, device: int = 0) -> Path:
         UserError: it cannot be built, or the cache cannot be written to, or is not safe.
     """
     folder = cache_folder()
-    is_new = not folder.exists()
+    with suppress(OSError):  # what stands in the way, `make_folder` says
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+    if folder.exists():
+        _check_folder(folder)
     make_folder(folder)
-    if is_new:
-        folder.chmod(0o700)
-    _check_folder(folder)
     path = folder / f"{artifact.path.stem}-{recipe.key[:16]}.engine"
     files = path, passport_path(path)
     with _locked(path.with_suffix(".lock")):
@@ -82,7 +83,7 @@ def build_cached(artifact: Artifact, recipe: Recipe, device: int = 0) -> Path:
         write_engine(path, build_engine(artifact, recipe, device).engine, recipe)
         for file in files:
             file.chmod(0o600)
-    _trim(folder, path)
+    _trim(path)
     return path
 
 
@@ -131,7 +132,7 @@ def remove_cached(path: Path) -> bool:
     return True
 
 
-def _trim(folder: Path, kept: Path) -> None:
+def _trim(kept: Path) -> None:
     """Remove engines until the rest is within the limit; `kept`, the newest, stays."""
     engines = list_cached()
     total = sum(engine.size for engine in engines)
@@ -139,7 +140,7 @@ def _trim(folder: Path, kept: Path) -> None:
         if total <= LIMIT:
             return
         if engine.path != kept and remove_cached(engine.path):
-            _log.info("removed %s, not used for longest (%s)", engine.path.name, folder)
+            _log.info("removed %s, not used for longest", engine.path)
             total -= engine.size
 
 
