@@ -81,7 +81,7 @@ def passports() -> list[bytes]:
     recipe = {
         "model": "m.onnx",
         "model_digest": "0" * 64,
-        "metadata": {"network": "SHIP", "size": "any"},
+        "metadata": {"network": "SHIP", "precision": "fp32", "size": "any"},
         "flavour": "tensorrt-rtx",
         "version": "1.2",
         "package_version": "0.1",
