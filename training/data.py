@@ -7,10 +7,11 @@ them holds a `train/`, as LLVIP's do, only that is read.
 """
 
 import difflib
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -37,10 +38,14 @@ SALIENCY = ("saliency", "mask_vi")  # ours, SHIP's; the first that is there
 
 
 class Pair(NamedTuple):
-    """Aligned frames of one scene, uint8, (4, H, W): luminance, infrared, saliency, targets."""
+    """Aligned frames of one scene, uint8, (4, H, W): luminance, infrared, saliency, targets.
+
+    The digest is SHA-256 of its files, in hex.
+    """
 
     name: str
     frames: Tensor
+    digest: str
 
 
 class Files(NamedTuple):
@@ -91,6 +96,12 @@ def read_folders(
     if problems:
         raise UserError(f"{key}: {name_some(problems, separator='; ')}")
     return pairs
+
+
+def describe(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How many pairs a folder has, and SHA-256 of their names and files."""
+    lines = "".join(f"{pair.name} {pair.digest}\n" for pair in pairs)
+    return {"pairs": len(pairs), "sha256": hashlib.sha256(lines.encode()).hexdigest()}
 
 
 def read_grey(path: Path) -> Frames:
@@ -196,7 +207,10 @@ def _read_pair(files: Files, smallest: int, cached: Path | None) -> Pair | list[
     height, width = frames.shape[1:]
     if min(height, width) < smallest:
         return [f"{paths[0]}: {width}x{height}, smaller than {smallest}x{smallest}"]
-    return Pair(files.visible.stem, torch.from_numpy(frames))
+    content = hashlib.sha256()
+    for path in paths:
+        content.update(path.read_bytes())
+    return Pair(files.visible.stem, torch.from_numpy(frames), content.hexdigest())
 
 
 def _decode(files: Files) -> Frames | list[str]:

@@ -14,6 +14,8 @@ from training.checkpoints import load_network
 from training.data import read_folders
 from training.loop import train
 from training.metrics import METRICS
+from training.stopping import Stopping
+from training.validation import STRIP
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
@@ -49,10 +51,12 @@ def test_metrics_and_panels_are_in_tensorboard(recipe, pairs, settings):
     [image] = events.Images("validation/a")
     content = np.frombuffer(io.BytesIO(image.encoded_image_string).read(), np.uint8)
     panel = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-    assert panel.shape == (32, 3 * 40)
+    assert panel.shape == (STRIP + 32, 3 * 40)
+    titles, images = np.split(panel, [STRIP])
     for place, kind in enumerate(("visible", "infrared")):
         source = cv2.imread(str(pairs / kind / "a.png"), cv2.IMREAD_GRAYSCALE)
-        np.testing.assert_array_equal(panel[:, 40 * place : 40 * (place + 1)], source)
+        np.testing.assert_array_equal(images[:, 40 * place : 40 * (place + 1)], source)
+    assert all(part.any() for part in np.split(titles, 3, axis=1)), "each has its title"
 
 
 def test_validation_leaves_the_training_alone(recipe, settings):
@@ -83,3 +87,21 @@ def test_a_metric_without_a_value_is_null(recipe, settings):
     """MS-SSIM halves a frame four times; these are too small for it."""
     folder = train(recipe(validation=settings | {"metrics": ["MS-SSIM", "SD"]})).parent
     assert [line["MS-SSIM"] for line in lines_of(folder)] == [None, None]
+
+
+def test_a_word_and_a_bar_show_that_it_validates(recipe, settings, capsys):
+    train(recipe(validation=settings, optimiser={"iterations": 3}))
+    said = capsys.readouterr().out
+    assert "Validating step 3:" in said
+    assert "step 3, 2 pairs: SD " in said
+
+
+def test_a_validation_that_is_told_to_stop_records_nothing(recipe, settings, monkeypatch):
+    asked = iter([None, 2])  # as if Ctrl-C came after the first pair
+    signals = property(lambda _: next(asked, 2), lambda *_: None)
+    monkeypatch.setattr(Stopping, "asked", signals, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe(validation=settings | {"every": 1}, run={"name": "stopped"}))
+    folder = recipe().run.folder / "stopped"
+    assert not (folder / "validation.jsonl").exists()
+    assert torch.load(folder / "last.ckpt", weights_only=True)["global_step"] == 1
