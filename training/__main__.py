@@ -74,6 +74,18 @@ def train(
         print(weights)
 
 
+@app.command(name="config")
+def settings(
+    network: Annotated[
+        str, typer.Argument(help="Network whose settings to show: compact, fiscnet or ship.")
+    ] = "compact",
+) -> None:
+    """Print a config with every key, its default and its meaning."""
+    from training.manual import render
+
+    print(render(network), end="")
+
+
 @app.command()
 def mix(
     first: Annotated[Path, typer.Argument(metavar="FIRST.safetensors", help="Weights of the run.")],

@@ -42,8 +42,7 @@ class Crops(Dataset[Tensor]):
     """
 
     def __init__(self, data: Data, augmentation: Augmentation, seed: int) -> None:
-        paths = [folder.path for folder in data.folders]
-        folders = read_folders("data.folders", paths, data.crop, data.cache)
+        folders = read_folders("data.folders", data.folders, data.crop, data.cache)
         self.frames = [pair.frames for pairs in folders for pair in pairs]
         self.names = [
             f"{folder.path / pair.name}"

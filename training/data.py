@@ -23,6 +23,7 @@ from ship_deploy.frames import PERCENTILES, Frames, stretch
 from ship_deploy.images import read_infrared, read_visible
 from ship_deploy.names import Kind, group_by_scene, is_image, name_some
 from training import cache, colour
+from training.config import Pairs
 from training.parallel import in_order
 from training.saliency import mask
 
@@ -58,13 +59,13 @@ class Files(NamedTuple):
 
 
 def read_folders(
-    key: str, folders: Sequence[Path], smallest: int, cached: Path | None = None
+    key: str, folders: Sequence[Pairs], smallest: int, cached: Path | None = None
 ) -> list[list[Pair]]:
     """Decode every pair of every folder; they stay in memory, three bytes a pixel.
 
     Args:
         key: the key of the config that names the folders, for messages.
-        folders: as the module describes them.
+        folders: as the module describes them, or with the names of their sub-folders.
         smallest: pixels; shorter frames are refused.
         cached: a folder for the decoded frames, see `training.cache`; they are then mapped from
             there instead of held, and only what is not there yet is decoded.
@@ -77,8 +78,8 @@ def read_folders(
             or has the wrong size.
     """
     for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"{key}: {folder}: no such folder{_nearest(folder)}")
+        if not folder.path.is_dir():
+            raise UserError(f"{key}: {folder.path}: no such folder{_nearest(folder.path)}")
     if cached:
         make_folder(cached)
     problems: list[str] = []
@@ -87,7 +88,7 @@ def read_folders(
         found = _find_pairs(folder, problems)
         pairs.append([])
         for read in in_order(
-            lambda files: _read_pair(files, smallest, cached), found, f"Reading {folder}"
+            lambda files: _read_pair(files, smallest, cached), found, f"Reading {folder.path}"
         ):
             if isinstance(read, Pair):
                 pairs[-1].append(read)
@@ -161,12 +162,26 @@ def _layout(folder: Path) -> tuple[Path, Path] | None:
     return visible, infrared
 
 
-def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
-    kinds = _layout(folder)
-    if kinds is None:
+def _kinds(folder: Pairs, problems: list[str]) -> tuple[Path, Path] | None:
+    """The folders of visible and of infrared frames."""
+    if folder.visible is not None and folder.infrared is not None:
+        named = folder.path / folder.visible, folder.path / folder.infrared
+        problems += [
+            f"{path}: no such folder{_nearest(path)}" for path in named if not path.is_dir()
+        ]
+        return named if all(path.is_dir() for path in named) else None
+    if (kinds := _layout(folder.path)) is None:
         expected = ", ".join(f"{visible}/ and {infrared}/" for visible, infrared in LAYOUTS)
-        inside = ", ".join(str(path) for path in _folders(folder) if _layout(path))
-        problems.append(f"{folder}: none of {expected}" + (f"; try {inside}" if inside else ""))
+        found = [path for path in _folders(folder.path) if _layout(path)]
+        advice = "or name them, as visible: NAME and infrared: NAME"
+        advice = f"try {', '.join(map(str, found))}" if found else advice
+        problems.append(f"{folder.path}: none of {expected}; {advice}")
+    return kinds
+
+
+def _find_pairs(source: Pairs, problems: list[str]) -> list[Files]:
+    folder, kinds = source.path, _kinds(source, problems)
+    if kinds is None:
         return []
     places: list[tuple[Path, Kind]] = [(kinds[0], "visible"), (kinds[1], "infrared")]
     saliency = next((folder / name for name in SALIENCY if (folder / name).is_dir()), None)

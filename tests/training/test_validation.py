@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ship_deploy.errors import UserError
 from training.checkpoints import load_network
+from training.config import Pairs
 from training.data import read_folders
 from training.loop import train
 from training.metrics import METRICS
@@ -34,7 +35,7 @@ def test_the_averaged_weights_are_measured_on_whole_frames(recipe, pairs, settin
     lines = lines_of(weights.parent)
     assert [line["step"] for line in lines] == [3, 6, 7]
     network, scores = load_network(weights), []
-    for pair in read_folders("", [pairs], 16)[0]:
+    for pair in read_folders("", [Pairs(path=pairs)], 16)[0]:
         visible, infrared = pair.frames[:2, None]
         with torch.inference_mode():
             fused = network(visible[None] / 255, infrared[None] / 255)[0][0]
