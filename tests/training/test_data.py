@@ -235,10 +235,10 @@ def test_an_entry_of_the_cache_that_is_an_archive(tmp_path):
 
 
 def test_sub_folders_may_have_any_names(tmp_path):
-    for kind, level in (("cam0/rgb", 200), ("heat", 50)):
+    for kind, level in (("cam0/colour", 200), ("heat", 50)):
         (tmp_path / kind).mkdir(parents=True)
         cv2.imwrite(str(tmp_path / kind / "a.png"), np.full((20, 24), level, np.uint8))
-    named = Pairs(path=tmp_path, visible=Path("cam0/rgb"), infrared=Path("heat"))
+    named = Pairs(path=tmp_path, visible=Path("cam0/colour"), infrared=Path("heat"))
     [[pair]] = read_folders("", [named], 16)
     assert pair.frames[:2, 0, 0].tolist() == [200, 50]
     with pytest.raises(UserError, match=r"heta: no such folder; the nearest is .*/heat"):

@@ -18,6 +18,7 @@ from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ship_deploy.checkpoint import read_checkpoint
 from ship_deploy.errors import UserError
 from training import networks
 from training.checkpoints import load_network, training_configs
@@ -286,12 +287,22 @@ def command(*arguments: object, folder: Path) -> tuple[int, str, str]:
     return process.returncode, stdout, stderr
 
 
-def test_command_line_trains(recipe, tmp_path):
-    config = recipe(run={"folder": "runs"})
+def test_command_line_trains(recipe, pairs, tmp_path):
+    judged = {"folders": [pairs], "metrics": ["SD"]}
+    config = recipe(run={"folder": "runs"}, validation=judged)
     (tmp_path / "tiny.yaml").write_text(config.model_dump_json())  # JSON is YAML
     code, stdout, stderr = command("tiny.yaml", "optimiser.iterations=2", folder=tmp_path)
     assert code == 0, stderr
     assert stdout.splitlines()[-1] == "runs/tiny/ema.safetensors"
+    export = "next: python -m export runs/tiny/ema.safetensors -o models --name tiny"
+    assert export in stderr.splitlines()
+    checkpoint = read_checkpoint(tmp_path / "runs" / "tiny" / "ema.safetensors")
+    assert checkpoint.metadata["training_config"]["optimiser"]["iterations"] == 2
+    [data] = checkpoint.metadata["data"].values()
+    assert data["pairs"] == 2 and len(data["sha256"]) == 64
+    assert (
+        checkpoint.metadata["validation"]["step"] == 2 and "SD" in checkpoint.metadata["validation"]
+    )
     assert step_of(tmp_path / "runs" / "tiny" / "ema.safetensors") == "2"
 
 
