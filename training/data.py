@@ -150,27 +150,30 @@ def _nearest(folder: Path) -> str:
     return f"; the nearest is {nearest[0]}" if nearest else ""
 
 
-def _layout(folder: Path) -> tuple[Path, Path] | None:
+def _layout(folder: Path, part: str = "train") -> tuple[Path, Path] | None:
     """The two folders, whole if there is a layout of which both are there."""
     inside = {path.name.lower(): path for path in _folders(folder)}
     layouts = sorted(LAYOUTS, key=lambda kinds: -sum(kind.lower() in inside for kind in kinds))
     if not any(kind.lower() in inside for kind in layouts[0]):
         return None
     visible, infrared = (inside.get(kind.lower(), folder / kind) for kind in layouts[0])
-    if (visible / "train").is_dir() and (infrared / "train").is_dir():
-        return visible / "train", infrared / "train"
+    if (visible / part).is_dir() and (infrared / part).is_dir():
+        return visible / part, infrared / part
     return visible, infrared
 
 
-def _kinds(folder: Pairs, problems: list[str]) -> tuple[Path, Path] | None:
-    """The folders of visible and of infrared frames."""
+def find_kinds(folder: Pairs, problems: list[str], part: str = "train") -> tuple[Path, Path] | None:
+    """The folders of visible and of infrared frames, with the `part` of them if it is in both.
+
+    None if they are not there; what is wrong is then added to the problems.
+    """
     if folder.visible is not None and folder.infrared is not None:
         named = folder.path / folder.visible, folder.path / folder.infrared
         problems += [
             f"{path}: no such folder{_nearest(path)}" for path in named if not path.is_dir()
         ]
         return named if all(path.is_dir() for path in named) else None
-    if (kinds := _layout(folder.path)) is None:
+    if (kinds := _layout(folder.path, part)) is None:
         expected = ", ".join(f"{visible}/ and {infrared}/" for visible, infrared in LAYOUTS)
         found = [path for path in _folders(folder.path) if _layout(path)]
         advice = "or name them, as visible: NAME and infrared: NAME"
@@ -180,19 +183,29 @@ def _kinds(folder: Pairs, problems: list[str]) -> tuple[Path, Path] | None:
 
 
 def _find_pairs(source: Pairs, problems: list[str]) -> list[Files]:
-    folder, kinds = source.path, _kinds(source, problems)
+    folder, kinds = source.path, find_kinds(source, problems)
     if kinds is None:
         return []
-    places: list[tuple[Path, Kind]] = [(kinds[0], "visible"), (kinds[1], "infrared")]
     saliency = next((folder / name for name in SALIENCY if (folder / name).is_dir()), None)
     targets = folder / "masks" if (folder / "masks").is_dir() else None
+    return pair_up(kinds, problems, saliency, targets)
+
+
+def pair_up(
+    kinds: tuple[Path, Path],
+    problems: list[str],
+    saliency: Path | None = None,
+    targets: Path | None = None,
+) -> list[Files]:
+    """The files of folders by scene; whatever lacks a partner is added to the problems."""
+    places: list[tuple[Path, Kind]] = [(kinds[0], "visible"), (kinds[1], "infrared")]
     more = [place for place in (saliency, targets) if place]
     places += [(place, "visible") for place in more]
     groups = group_by_scene(places)
     images = {place: group for (place, _), group in zip(places, groups, strict=True)}
     stems = sorted(set().union(*images.values()))
     if not stems:
-        problems.append(f"{folder}: no images in {kinds[0].name}/ and {kinds[1].name}/")
+        problems.append(f"{kinds[0]} and {kinds[1].name}/: no images")
     pairs = []
     for stem in stems:
         paths = {place: found.get(stem, []) for place, found in images.items()}

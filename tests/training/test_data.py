@@ -155,7 +155,7 @@ def test_every_problem_is_listed_at_once(folder, tmp_path):
         "infrared/b.*: 2 files",
         "small.png: 31x20, but the visible frame is 30x20",
         "c.bmp: not an image, or a damaged one",
-        "empty: no images",
+        "empty/visible and infrared/: no images",
     ):
         assert problem in message
     assert message.count(";") == 4
