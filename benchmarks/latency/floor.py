@@ -25,6 +25,8 @@ from training.scenes import render
 
 HEAVY = {"Conv", "MatMul", "ReduceMean", "InstanceNormalization"}
 SIDE = {"cpu": 2048, "cuda": 8192}  # of the matrices
+TRIED = 256  # of the first ones, which show how long larger ones would take
+LONGEST = 2.0  # seconds that one product may take
 COPY = 1 << 28  # bytes
 ROUNDS = 5
 TYPES = {
@@ -93,9 +95,20 @@ def _count(model: Path, size: Size) -> Work:
 
 
 def measure(device: str, precision: str) -> Rates:
-    """The best of a few rounds on a device, with torch's threads."""
-    side, dtype = SIDE[device], TYPES[precision]
-    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    """The best of a few rounds on a device, with torch's threads.
+
+    Where a type is emulated, as FP16 is on most CPUs, large matrices would take minutes each, so
+    they are smaller there.
+    """
+    dtype = TYPES[precision]
+
+    def matrices(side: int) -> tuple[torch.Tensor, torch.Tensor]:
+        a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+        return a, b
+
+    a, b = matrices(TRIED)
+    side = side_for(_fastest(lambda: a @ b, device), SIDE[device])
+    a, b = matrices(side)
     source = torch.empty(COPY, dtype=torch.uint8, device=device).random_()
     target = torch.empty_like(source)
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
@@ -105,6 +118,12 @@ def measure(device: str, precision: str) -> Rates:
         operations=2 * side**3 / product,
         bytes=2 * COPY / _fastest(lambda: target.copy_(source), device),
     )
+
+
+def side_for(seconds: float, largest: int) -> int:
+    """Side of the matrices whose product takes `LONGEST` at most, by that of one of `TRIED`."""
+    fits = TRIED * (LONGEST / max(seconds, 1e-9)) ** (1 / 3)
+    return min(largest, max(64, int(fits) // 64 * 64))
 
 
 def _fastest(work: Callable[[], object], device: str) -> float:

@@ -1,6 +1,7 @@
 """How long one frame takes, from host memory to host memory, each candidate beside the others."""
 
 import gc
+import json
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.progress import Progress
 
 from benchmarks import machine, record
-from benchmarks.candidates import BASELINES, Candidate
+from benchmarks.candidates import BASELINES, TITLES, Candidate
 from benchmarks.latency import floor
 from benchmarks.latency.trial import attempt
 from benchmarks.loading import Fuse, load
@@ -22,6 +24,7 @@ from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
+from ship_deploy.names import name_some
 from training.checkpoints import digest
 from training.scenes import render
 
@@ -76,15 +79,18 @@ def measure(
     seconds: dict[tuple[str, bool], list[float]] = {key: [] for key in work}
     gc.collect()
     gc.freeze()  # what is there already is not searched again: that takes longer than a frame does
-    for number in range(WARM_UP + rounds):
-        if number >= WARM_UP + FEWEST and time.perf_counter() > deadline:
-            break
-        for key, call in work.items():
-            gc.collect()
-            start = time.perf_counter()
-            call()
-            if number >= WARM_UP:
-                seconds[key].append(time.perf_counter() - start)
+    # Drawn between rounds only: a thread that draws would take time from what is timed.
+    with Progress(console=ERR, transient=True, auto_refresh=False) as progress:
+        for number in progress.track(range(WARM_UP + rounds), description="Timing, in rounds"):
+            progress.refresh()
+            if number >= WARM_UP + FEWEST and time.perf_counter() > deadline:
+                break
+            for key, call in work.items():
+                gc.collect()
+                start = time.perf_counter()
+                call()
+                if number >= WARM_UP:
+                    seconds[key].append(time.perf_counter() - start)
     gc.unfreeze()
     results = {}
     for name in candidates:
@@ -152,6 +158,7 @@ def run(
                 on_device[candidate.key] = loaded.place(*frames)
             precision = candidate.precision
             if precision not in rates:
+                ERR.print(f"measuring what this machine can do in {precision.upper()}")
                 rates[precision] = floor.measure(device, precision)
             work = floor.count(models.onnx("fp16" if precision == "fp16" else "fp32"), size)
             entry["floor"] = floor.seconds(work, rates[precision])
@@ -177,6 +184,15 @@ def run(
     return table
 
 
+def check_all_ran(output: Path) -> None:
+    """Raise a UserError if a candidate of the `latency.json` in a folder did not run."""
+    results = json.loads((output / "latency.json").read_text())["results"]
+    missing = [r for r in results if "not_run" in r]
+    if missing:
+        said = [f"{r['candidate']} at {r['size']}: {r['not_run']}" for r in missing]
+        raise UserError(f"{output}: complete but for {name_some(said, separator='; ')}")
+
+
 def tabulate(content: dict[str, Any]) -> str:
     """The Markdown tables of a `latency.json`."""
     return f"{speeds(content)}\n{starts(content)}"
@@ -196,7 +212,7 @@ def speeds(content: dict[str, Any]) -> str:
         "",
         "| " + " | ".join(["size", "candidate", "p50", "p90", "p99", "frames/s", *device]),
     ]
-    lines[-1] += " | against eager | times its floor |"
+    lines[-1] += f" | against {_baseline(content)} | times its floor |"
     lines.append("|" + "---|" * (8 + len(device)))
     for r in content["results"]:
         if "latency" not in r:
@@ -239,6 +255,13 @@ def starts(content: dict[str, Any]) -> str:
     ]
     lines += ["", f"Rates measured: {'; '.join(rates)}."]
     return "\n".join(lines) + "\n"
+
+
+def _baseline(content: dict[str, Any]) -> str:
+    """What the ratios are to: eager PyTorch, or what came first where that did not run."""
+    first = dict.fromkeys(r["candidate"] for r in content["results"] if r.get("baseline"))
+    eager = all(title.startswith(TITLES["eager"]) for title in first)
+    return "eager" if eager else " or ".join(first)
 
 
 def _on_gpu(content: dict[str, Any]) -> bool:

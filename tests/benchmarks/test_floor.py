@@ -3,7 +3,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.latency.floor import Rates, Work, count, measure, seconds
+from benchmarks.latency.floor import Rates, Work, count, measure, seconds, side_for
 
 
 def model(path, nodes, **weights):
@@ -61,3 +61,11 @@ def test_rates_are_measured(monkeypatch):
     monkeypatch.setattr("benchmarks.latency.floor.COPY", 1 << 16)
     found = measure("cpu", "fp32")
     assert found.operations > 1e6 and found.bytes > 1e6
+
+
+def test_where_a_type_is_slow_the_matrices_are_small():
+    """At 0.16 s for a side of 256, one of 2048 would take 80 s."""
+    assert side_for(1e-4, 2048) == 2048
+    assert side_for(0.16, 2048) == 576  # (576 / 256)^3 * 0.16 s = 1.8 s
+    assert side_for(100.0, 2048) == 64
+    assert side_for(0.0, 8192) == 8192

@@ -3,10 +3,14 @@ import time
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from benchmarks.__main__ import app
 from benchmarks.candidates import BASELINES, Candidate
 from benchmarks.latency import floor
-from benchmarks.latency.measure import WARM_UP, measure, run, tabulate
+from benchmarks.latency import measure as latency
+from benchmarks.latency.measure import WARM_UP, check_all_ran, measure, run, tabulate
+from ship_deploy import UserError
 
 FRAMES = np.zeros((16, 16, 3), np.uint8), np.zeros((16, 16), np.uint8)
 
@@ -70,6 +74,34 @@ def test_writes_what_it_measured(made, tmp_path, monkeypatch):
     assert all("start" in r for r in later[:2])
     assert later[1]["latency"]["rounds"] == 2 and later[2]["not_run"] == absent["not_run"]
     assert content["machine"]["torch"]
+
+
+def test_a_candidate_that_was_asked_for_and_did_not_run_is_a_failure(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(floor, "measure", lambda *_: floor.Rates(1e9, 1e9))
+    missing = Candidate("tensorrt", "cpu", "fp32")
+    runtime = Candidate("onnxruntime", "cpu", "fp32")
+    table = run(made, [runtime, missing], tmp_path, [(16, 24)], rounds=1, alone=[])
+    assert f"| against {runtime.title} |" in table, "eager did not run"
+    with pytest.raises(
+        UserError, match=r"complete but for TensorRT, CPU, FP32 at 16x24: .*tensorrt"
+    ):
+        check_all_ran(tmp_path)
+    table = run(made, [runtime], tmp_path, [(16, 24)], rounds=1, alone=[])
+    check_all_ran(tmp_path)
+
+
+def test_the_command_fails_if_what_was_asked_for_did_not_run(tmp_path, monkeypatch):
+    results = [{"candidate": "A", "size": "16x16", "not_run": "no engine"}]
+
+    def pretend(made, chosen, output, *_):
+        (output / "latency.json").write_text(json.dumps({"results": results}))
+        return ""
+
+    monkeypatch.setattr(latency, "run", pretend)
+    arguments = ["latency", "-o", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    asked = CliRunner().invoke(app, [*arguments, "--candidate", "onnxruntime-cpu-fp32"])
+    assert asked.exit_code == 1 and "A at 16x16: no engine" in str(asked.exception)
 
 
 def test_nothing_is_begun_when_the_time_is_up(made, tmp_path):
