@@ -25,7 +25,7 @@ from training.crops import Batches, Crops
 from training.fusion import Fusion, NotFiniteError
 from training.parallel import is_first_process
 from training.progress import Bar, Pace
-from training.saving import GO_ON, STATE, WEIGHTS, DurableCheckpoints, Saving
+from training.saving import EARLIER, GO_ON, STATE, WEIGHTS, DurableCheckpoints, Saving
 from training.stopping import Stopping
 from training.validation import Validation
 
@@ -70,6 +70,9 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
             kept = "; nothing was saved yet"
             if (folder / STATE).is_file():
                 kept = f"; {folder} keeps the last finite state: {GO_ON} and other settings"
+                if (folder / EARLIER).is_file():
+                    kept = f"; {folder} keeps the last finite state, and the one saved before it as"
+                    kept += f" {EARLIER}: {GO_ON} and other settings"
             raise UserError(f"{error}{kept}, such as a lower optimiser.learning_rate") from error
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):

@@ -1,12 +1,19 @@
 """How far a run is: a bar with loss, images per second and the time left."""
 
+import sys
 import time
 from collections import deque
 from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from tqdm import tqdm
 from typing_extensions import override
+
+
+def tell(line: str) -> None:
+    """A line on standard error, above the bar that is shown."""
+    tqdm.write(line, file=sys.stderr)
 
 
 class Pace(Callback):
@@ -46,6 +53,12 @@ class Bar(TQDMProgressBar):
         super().on_train_start()
         self.train_progress_bar.total = trainer.max_steps
         self.train_progress_bar.initial = self.train_progress_bar.n = trainer.global_step
+
+    @override
+    def on_exception(self, *_: Any) -> None:
+        """End the line, so that the next one says what happened."""
+        if self._train_progress_bar is not None:
+            self._train_progress_bar.close()
 
     @override
     def on_train_epoch_start(self, *_: Any) -> None:

@@ -5,6 +5,7 @@ Both are replaced whole, so a run that is killed at any moment finds its last on
 
 import io
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,16 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from typing_extensions import override
 
-from ship_deploy import console
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 from training.averaging import AveragedWeights
 from training.checkpoints import save_network
 from training.fusion import Fusion, NotFiniteError
+from training.progress import tell
 from training.stopping import Stopping
 from training.validation import Validation
 
-WEIGHTS, STATE = "ema.safetensors", "last.ckpt"
+WEIGHTS, STATE, EARLIER = "ema.safetensors", "last.ckpt", "earlier.ckpt"
 GO_ON = "go on with run.resume=true"
 
 
@@ -84,16 +85,22 @@ class Saving(Callback):
             self._save(trainer, pl_module)
         if stop:
             if trainer.is_global_zero:
-                console.ERR.print(f"{self.folder}: saved after step {step:,}; {GO_ON}")
+                tell(f"{self.folder}: saved after step {step:,}; {GO_ON}")
             self.stopping.stop()
 
     @override
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """A loss that is not finite is noticed ahead of its step: what came before is sound."""
-        sound = isinstance(exception, NotFiniteError) and trainer.global_step
-        if sound and all(tensor.isfinite().all() for tensor in pl_module.parameters()):
+        """A loss that is not finite is noticed ahead of its step: what came before is finite.
+
+        It may be of no use all the same, so the state that was saved before it is kept, too.
+        """
+        finite = isinstance(exception, NotFiniteError) and trainer.global_step
+        if finite and all(tensor.isfinite().all() for tensor in pl_module.parameters()):
+            last = self.folder / STATE
+            if trainer.is_global_zero and last.is_file():
+                shutil.copyfile(last, self.folder / EARLIER)
             self._save(trainer, pl_module)
 
     def _save(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -9,8 +9,9 @@ from types import FrameType
 
 from lightning import Trainer
 
-from ship_deploy.console import SIGNALS, say
+from ship_deploy.console import SIGNALS
 from training.parallel import is_first_process
+from training.progress import tell
 
 
 class Stopping:
@@ -34,7 +35,7 @@ class Stopping:
                 handler(number, frame)
             self.asked = number
             if is_first_process():
-                say("stopping after this step, to save it; another Ctrl-C stops at once")
+                tell("stopping after this step, to save it; another Ctrl-C stops at once")
 
         taken = [number for number, handler in before.items() if callable(handler)]
         if threading.current_thread() is not threading.main_thread():

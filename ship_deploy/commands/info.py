@@ -27,7 +27,7 @@ def describe(model: str, signed_by: Path | None = None) -> None:
     elif path.suffix == SUFFIX:
         checkpoint = read_checkpoint(path, signed_by)
         about = {"digest": checkpoint.digest, "parameters": checkpoint.parameters}
-        about |= checkpoint.metadata
+        about |= dict(sorted(checkpoint.metadata.items()))
     else:
         artifact = read_artifact(path, signed_by)
         about = {"digest": artifact.digest, **artifact.properties}

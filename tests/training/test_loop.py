@@ -384,6 +384,8 @@ def test_a_loss_that_is_not_finite_stops_the_run(recipe, pairs, tmp_path, monkey
     assert f"{tmp_path / 'tiny'} keeps the last finite state" in message
     state = torch.load(tmp_path / "tiny" / "last.ckpt", weights_only=True)
     assert state["global_step"] == 3
+    earlier = torch.load(tmp_path / "tiny" / "earlier.ckpt", weights_only=True)
+    assert earlier["global_step"] == 2
     sound = load_network(tmp_path / "sound" / "ema.safetensors").state_dict()
     for key, tensor in load_network(tmp_path / "tiny" / "ema.safetensors").state_dict().items():
         assert torch.equal(tensor, sound[key]), key
