@@ -23,6 +23,7 @@ from training.architecture import FusionNetwork
 from training.colour import fuse_frames
 
 OPSET = 20
+IR_VERSION = 9  # the oldest that opset 20 may stand in: ONNX Runtime reads it from 1.17 on
 TRACED_SIZE = (65, 97)  # height, width; only traced, any size works; no multiples of a block
 COLOUR = "BGR, 8 bits, BT.601 luminance, full range"
 
@@ -116,6 +117,7 @@ def convert(
         )
     assert program is not None
     model = program.model_proto
+    model.ir_version = IR_VERSION
     _strip(model)
     onnx.checker.check_model(model, full_check=True)
     return model
