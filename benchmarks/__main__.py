@@ -477,6 +477,15 @@ def bindings(output: Output) -> None:
 
 
 @app.command()
+def operators(output: Output) -> None:
+    """Look for every ONNX operator of our graphs in what TensorRT's versions support."""
+    with ERR.status("Importing torch and ONNX"):
+        from benchmarks import operators
+
+    _show(operators.run(output))
+
+
+@app.command()
 def bombs(
     output: Output,
     before: Annotated[Path | None, typer.Option(help="Older checkout to compare with.")] = None,

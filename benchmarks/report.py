@@ -15,6 +15,7 @@ from benchmarks import (
     highlights,
     interruption,
     mutation,
+    operators,
     sizes,
     training_speed,
 )
@@ -55,6 +56,7 @@ TABLES: dict[str, Table] = {
     "mutants": mutation.tabulate,
     "narrowing": narrowing.tabulate,
     "narrowing-fiscnet": narrowing.tabulate,
+    "operators": operators.tabulate,
     "quality": summary.markdown,
     "recordings": recordings.tabulate,
     "scaling": scaling.tabulate,
