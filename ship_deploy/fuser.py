@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -163,7 +164,8 @@ class Fuser:
                 raise problem
         finally:
             for finish in under_way:  # the backend wants back what it lent
-                finish()
+                with suppress(UserError):  # there is another already
+                    finish()
 
     def _fuse_on_device(self, visible: Any, infrared: Any) -> Any:
         if not isinstance(self._backend, backends.DeviceBackend):

@@ -26,10 +26,14 @@ class DeviceArray(NamedTuple):
     dtype: np.dtype[Any]
     contiguous: bool
     device: int
+    foreign: bool
 
     @classmethod
     def of(cls, array: Any, stream: int) -> "DeviceArray":
-        """Look at an array; `stream` will wait for what its owner has enqueued to fill it."""
+        """Look at an array; `stream` will wait for what its owner has enqueued to fill it.
+
+        To be called where the context is current that will use it.
+        """
         from cuda.core.utils import StridedMemoryView
 
         view = StridedMemoryView.from_any_interface(array, stream_ptr=stream)
@@ -40,7 +44,9 @@ class DeviceArray(NamedTuple):
             if length > 1
         )
         shape = tuple(view.shape)
-        return cls(int(view.ptr), shape, np.dtype(view.dtype), contiguous, int(view.device_id))
+        address, device = int(view.ptr), int(view.device_id)
+        dtype = np.dtype(view.dtype)
+        return cls(address, shape, dtype, contiguous, device, _is_foreign(address))
 
     def check(self, name: str, device: int) -> None:
         """Raise a UserError if an engine on GPU number `device` cannot read it as it is."""
@@ -50,6 +56,21 @@ class DeviceArray(NamedTuple):
             raise UserError(f"{name} is not contiguous; make a contiguous copy first")
         if self.device != device:
             raise UserError(f"{name} is on GPU {self.device}, the engine on GPU {device}")
+        if self.foreign:
+            raise UserError(
+                f"{name} is in another CUDA context than the GPU's primary one, where the engine "
+                "is; with PyCUDA, import pycuda.autoprimaryctx in place of pycuda.autoinit"
+            )
+
+
+def _is_foreign(address: int) -> bool:
+    """Whether memory belongs to another context than the current one; that of pools has none."""
+    from cuda.bindings import driver
+
+    kind = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_CONTEXT
+    status, owner = driver.cuPointerGetAttribute(kind, address)
+    _, current = driver.cuCtxGetCurrent()
+    return not status and int(owner) not in (0, int(current))
 
 
 def is_on_device(array: Any) -> bool:

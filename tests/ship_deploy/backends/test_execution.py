@@ -1,7 +1,6 @@
 """From frames to frames over a GPU, on a stand-in for the driver and for TensorRT."""
 
 import gc
-import importlib.util
 import runpy
 import sys
 import threading
@@ -13,52 +12,13 @@ import pytest
 
 from benchmarks import device
 from ship_deploy import Fuser, UserError, cuda
-from ship_deploy.artifact import read_artifact
-from ship_deploy.cuda import gpu
 from ship_deploy.cuda.gpu import Gpu
-from ship_deploy.engines import flavour as flavours
-from ship_deploy.engines import passport, recipe
-from ship_deploy.engines.passport import write_engine
-from ship_deploy.engines.profile import choose_profile
-from ship_deploy.engines.recipe import make_recipe
 from ship_deploy.images import read_visible, write_png
 from tests.ship_deploy.backends import stand_in
+from tests.ship_deploy.backends.machine import BOTH, needs_pycuda
 from training.scenes import render
 
 ROOT = Path(__file__).parents[3]
-needs_pycuda = pytest.mark.skipif(
-    importlib.util.find_spec("pycuda") is None, reason="PyCUDA is not installed"
-)
-BOTH = ["cuda-python", pytest.param("pycuda", marks=needs_pycuda)]
-
-
-@pytest.fixture(autouse=True)
-def machine(monkeypatch):
-    """A GPU and both TensorRTs."""
-    for module in (gpu, passport, recipe, cuda):
-        monkeypatch.setattr(module, "find_gpu", lambda device=0: Gpu("Stand-in", "8.6", "13.0"))
-    for name in flavours.MODULES:
-        monkeypatch.setitem(flavours._loaded, name, stand_in.flavour(name))
-
-
-@pytest.fixture(params=["tensorrt", "tensorrt-rtx"])
-def flavour(request):
-    return flavours.load(request.param)
-
-
-@pytest.fixture
-def engine(model, flavour, tmp_path):
-    """An engine for frames up to 96x128: the model itself, as its stand-in."""
-    artifact = read_artifact(model)
-    profile = choose_profile("any", None, "64x96", "96x128")
-    path = tmp_path / "small.engine"
-    write_engine(path, artifact.content, make_recipe(artifact, flavour, profile))
-    return path
-
-
-@pytest.fixture(params=BOTH)
-def gpu_fuser(request, engine):
-    return Fuser(engine, cuda=request.param)
 
 
 @pytest.mark.parametrize("check", [c for t, c in device.CHECKS.items() if "torch" not in t])
@@ -153,17 +113,32 @@ def test_many_threads_share_one_fuser(gpu_fuser, fuser):
 
 def test_all_device_memory_is_given_back(engine):
     gc.collect()
-    before = stand_in.driver.stand_in_live_bytes(), stand_in.driver.stand_in_live_objects()
+    before = stand_in.live()
     fuser = Fuser(engine)
     for pair in pairs((64, 96), (64, 96), (48, 64), (48, 64)):
         fuser(*pair)
-    assert stand_in.driver.stand_in_live_bytes() > before[0]
+    assert stand_in.live()[0] > before[0]
     del fuser
     gc.collect()
-    assert before == (
-        stand_in.driver.stand_in_live_bytes(),
-        stand_in.driver.stand_in_live_objects(),
-    )
+    assert stand_in.live() == before
+
+
+@pytest.mark.parametrize("cuda_name", BOTH)
+def test_where_cpu_and_gpu_share_their_memory_nothing_is_copied(engine, fuser, cuda_name):
+    def fuse() -> tuple[int, int]:
+        """Copies, and bytes that are held, for four frames."""
+        gc.collect()
+        copies, held = stand_in.driver.stand_in_copies(), stand_in.live()[0]
+        gpu_fuser = Fuser(engine, cuda=cuda_name)
+        for pair in pairs((64, 96), (64, 96), (64, 96), (48, 64)):
+            assert np.array_equal(gpu_fuser(*pair), fuser(*pair))
+        return stand_in.driver.stand_in_copies() - copies, stand_in.live()[0] - held
+
+    copied = fuse()
+    stand_in.driver.stand_in_set_integrated(1)
+    assert cuda.load(cuda_name, 0).unified
+    assert fuse() == (0, copied[1] - 7 * 48 * 64)
+    assert copied[0] == 12
 
 
 def test_too_little_memory_is_one_line_and_passes(gpu_fuser, fuser):
