@@ -16,7 +16,7 @@ from ship_deploy.artifact import VERSION
 from ship_deploy.backends.execution import Execution
 from ship_deploy.backends.info import Info
 from ship_deploy.cuda import Cuda, load
-from ship_deploy.cuda.arrays import DeviceArray, empty_like
+from ship_deploy.cuda.arrays import DeviceArray, empty_like, look_at_frames
 from ship_deploy.engines import flavour as flavours
 from ship_deploy.engines.passport import read_engine
 from ship_deploy.errors import UserError
@@ -101,26 +101,14 @@ class TensorRT:
         execution = self._take()
         try:
             with self._cuda.active():
-                bgr, ir = (DeviceArray.of(x, execution.stream) for x in (visible, infrared))
-                for name, array in (("visible", bgr), ("infrared", ir)):
-                    array.check(name, self._device)
-                if bgr.shape != (*ir.shape, 3) or len(ir.shape) not in (2, 3):
-                    raise UserError(
-                        f"visible has shape {bgr.shape} and infrared {ir.shape} on the GPU, "
-                        "expected (H, W, 3) and (H, W), or both with N in front"
-                    )
+                bgr, ir = look_at_frames(visible, infrared, execution.stream, self._device)
                 height, width = ir.shape[-2:]
                 self._check((height, width))
                 fused = empty_like(visible, bgr.shape)
                 target = DeviceArray.of(fused, execution.stream)
-                pixels = height * width
-                for n in range(ir.shape[0] if len(ir.shape) == 3 else 1):
-                    execution.fuse_on_device(
-                        bgr.address + 3 * n * pixels,
-                        ir.address + n * pixels,
-                        target.address + 3 * n * pixels,
-                        (height, width),
-                    )
+                frames = zip(bgr.frames(3), ir.frames(2), target.frames(3), strict=True)
+                for (v, _), (i, _), (f, _) in frames:
+                    execution.fuse_on_device(v, i, f, (height, width))
         except BaseException:
             self._put_back(execution)
             raise

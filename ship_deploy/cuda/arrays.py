@@ -48,6 +48,12 @@ class DeviceArray(NamedTuple):
         dtype = np.dtype(view.dtype)
         return cls(address, shape, dtype, contiguous, device, _is_foreign(address))
 
+    def frames(self, dimensions: int) -> list[tuple[int, tuple[int, ...]]]:
+        """Address and shape of each frame, whose own shape has so many dimensions, as (1, ...)."""
+        shape = self.shape[-dimensions:]
+        count = math.prod(self.shape[:-dimensions])
+        return [(self.address + n * math.prod(shape), (1, *shape)) for n in range(count)]
+
     def check(self, name: str, device: int) -> None:
         """Raise a UserError if an engine on GPU number `device` cannot read it as it is."""
         if self.dtype != np.uint8:
@@ -61,6 +67,27 @@ class DeviceArray(NamedTuple):
                 f"{name} is in another CUDA context than the GPU's primary one, where the engine "
                 "is; with PyCUDA, import pycuda.autoprimaryctx in place of pycuda.autoinit"
             )
+
+
+def look_at_frames(
+    visible: Any, infrared: Any, stream: int, device: int
+) -> tuple[DeviceArray, DeviceArray]:
+    """Arrays on the GPU that are a pair, or two batches, of frames for an engine on `device`.
+
+    `stream` will wait for what their owners have enqueued to fill them.
+
+    Raises:
+        UserError: they are not uint8 (..., H, W, 3) and (..., H, W), contiguous, there.
+    """
+    bgr, ir = (DeviceArray.of(x, stream) for x in (visible, infrared))
+    for name, array in (("visible", bgr), ("infrared", ir)):
+        array.check(name, device)
+    if bgr.shape != (*ir.shape, 3) or len(ir.shape) not in (2, 3):
+        raise UserError(
+            f"visible has shape {bgr.shape} and infrared {ir.shape} on the GPU, "
+            "expected (H, W, 3) and (H, W), or both with N in front"
+        )
+    return bgr, ir
 
 
 def _is_foreign(address: int) -> bool:

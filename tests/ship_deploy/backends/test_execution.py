@@ -1,6 +1,7 @@
 """From frames to frames over a GPU, on a stand-in for the driver and for TensorRT."""
 
 import gc
+import importlib
 import runpy
 import sys
 import threading
@@ -12,9 +13,11 @@ import pytest
 
 from benchmarks import device
 from ship_deploy import Fuser, UserError, cuda
+from ship_deploy.backends.providers import GpuOptions
 from ship_deploy.cuda.gpu import Gpu
 from ship_deploy.images import read_visible, write_png
 from tests.ship_deploy.backends import stand_in
+from tests.ship_deploy.backends.bound_session import BoundSession
 from tests.ship_deploy.backends.machine import BOTH, needs_pycuda
 from training.scenes import render
 
@@ -193,6 +196,42 @@ def test_arrays_on_the_device(gpu_fuser, fuser, numba):
     assert np.array_equal(gpu_fuser(*map(Array, batch)).values, fuser(*batch))
 
 
+@pytest.fixture
+def on_cuda(model, fuser, monkeypatch):
+    """Makes Fusers that run in ONNX Runtime on a GPU."""
+    compute = fuser._backend.run
+    session = BoundSession(["CUDAExecutionProvider"], compute)
+    real = importlib.import_module("onnxruntime")
+    ort = SimpleNamespace(
+        __version__=real.__version__,
+        SessionOptions=real.SessionOptions,
+        get_available_providers=session.get_providers,
+        InferenceSession=lambda *_, **__: session,
+    )
+    monkeypatch.setitem(sys.modules, "onnxruntime", ort)
+    return lambda **options: Fuser(model, device="cuda", **options)
+
+
+@pytest.mark.parametrize("own_stream", [False, True])
+def test_arrays_on_the_device_in_onnxruntime(on_cuda, fuser, numba, own_stream):
+    layer = cuda.load("cuda-python", 0)
+    with layer.active():
+        stream = layer.stream()
+    ort_fuser = on_cuda(gpu=GpuOptions(stream=stream.handle) if own_stream else None)
+    for pair in pairs((64, 96), (48, 64)):
+        assert np.array_equal(ort_fuser(*map(Array, pair)).values, fuser(*pair))
+    batch = [np.stack(side) for side in zip(*pairs((48, 64), (48, 64)), strict=True)]
+    assert np.array_equal(ort_fuser(*map(Array, batch)).values, fuser(*batch))
+    visible, infrared = render(0, 64, 96)
+    with pytest.raises(UserError, match=r"shape \(64, 96, 3\) and infrared \(48, 96"):
+        ort_fuser(Array(visible), Array(infrared[:48]))
+
+
+def test_a_graph_has_buffers_of_its_own(on_cuda, numba):
+    with pytest.raises(UserError, match="with a graph takes numpy arrays"):
+        on_cuda(gpu=GpuOptions(graph=True))(*map(Array, render(0, 64, 96)))
+
+
 @needs_pycuda
 def test_the_example_in_a_pycuda_program(engine, fuser, tmp_path, capsys):
     pair, paths = render(0, 64, 96), [tmp_path / f"{n}.png" for n in ("v", "i", "fused")]
@@ -215,7 +254,7 @@ def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):
     ):
         with pytest.raises(UserError, match=message):
             gpu_fuser(*frames)
-    with pytest.raises(UserError, match="onnxruntime takes numpy arrays"):
+    with pytest.raises(UserError, match="onnxruntime on cpu takes numpy arrays"):
         fuser(Array(visible), Array(infrared))
     strange = type("Strange", (Array,), {"__module__": "strange.things"})
     with pytest.raises(UserError, match="arrays of strange are not supported"):
