@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import secrets
+import stat
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -70,9 +71,18 @@ def remove_unfinished(folder: Path) -> None:
     """Remove the files in a folder that `write_atomically` began in a process that died."""
     for path in folder.iterdir():
         if _UNFINISHED.fullmatch(path.name):
-            with contextlib.suppress(OSError), path.open("rb") as file:
+            with contextlib.suppress(OSError), open(path, "rb", opener=_open_regular) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody writes
                 path.unlink()
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file that is neither a link nor a pipe, which would wait for somebody to write."""
+    opened = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return opened
 
 
 def make_folder(path: Path) -> None:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from ship_deploy.artifact import Artifact, read_artifact
 from ship_deploy.backends.info import Info
+from ship_deploy.backends.providers import PROVIDERS, GpuOptions
 from ship_deploy.errors import UserError
 
-NAMES = ("onnxruntime", "tensorrt")
+NAMES = (*PROVIDERS, "tensorrt")
 
 
 class Backend(Protocol):
@@ -53,12 +54,15 @@ def load(
     threads: int | None,
     cuda: str,
     signed_by: Path | None = None,
+    gpu: GpuOptions | None = None,
 ) -> Backend:
     """The backend called `backend` with a model in it; "auto" goes by the kind of model."""
     if backend != "auto" and backend not in NAMES:
         raise UserError(f"unknown backend {backend!r}, expected auto or one of: {', '.join(NAMES)}")
+    if gpu is not None and (backend == "tensorrt" or is_engine(model)):
+        raise UserError("gpu is for ONNX Runtime; TensorRT chooses by itself")
     if is_engine(model):
-        if backend == "onnxruntime":
+        if backend in PROVIDERS:
             raise UserError(f"{model}: an engine runs in TensorRT, not in ONNX Runtime")
         return _tensorrt(model, device, threads, cuda, signed_by)
     artifact = read_artifact(model, signed_by)
@@ -68,7 +72,9 @@ def load(
         return _tensorrt(artifact, device, threads, cuda)
     from ship_deploy.backends.onnxruntime import OnnxRuntime
 
-    return OnnxRuntime(artifact, device, threads)
+    return OnnxRuntime(
+        artifact, device, threads, backend if backend in PROVIDERS else "onnxruntime", gpu
+    )
 
 
 def _tensorrt(

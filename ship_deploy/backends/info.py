@@ -13,13 +13,13 @@ class Info:
         model: path of the model or engine that was asked for.
         precision: "fp32" or "fp16".
         digest: SHA-256 of the file that runs, in hex: the ONNX model as sealed, or the engine.
-        backend: "onnxruntime" or "tensorrt".
+        backend: as asked for, such as "onnxruntime" or "tensorrt".
         device: "cpu", "cuda:0", ...
         versions: package -> version, of ship-deploy and of the inference engine.
         threads: CPU threads of one call; None on a GPU that runs TensorRT.
         sizes: the frames that an engine takes; None for any.
         cuda: what handles an engine's device memory, "cuda-python" or "pycuda"; None without one.
-        graphs: whether an engine runs as a CUDA graph, and if not, why; None without one.
+        graphs: whether it runs as a CUDA graph, and if not, why; None where nobody asked for one.
     """
 
     model: str

@@ -64,7 +64,7 @@ SignedBy = Annotated[
         help="Ed25519 public key that the model or engine has to be signed by, in MODEL.sig.",
     ),
 ]
-Backend = Annotated[str, typer.Option(help=f"Inference engine: auto, {' or '.join(NAMES)}.")]
+Backend = Annotated[str, typer.Option(help=f"Inference engine: auto, {', '.join(NAMES)}.")]
 Device = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda or cuda:N.")]
 Percentiles = Annotated[
     tuple[float, float],
