@@ -243,7 +243,10 @@ def gpu(
 def quality(
     data: Annotated[
         list[str],
-        typer.Argument(metavar="[NAME=]DATA", help="Folders with visible/ and infrared/."),
+        typer.Argument(
+            metavar="[NAME=]DATA",
+            help="Folders with visible/ and infrared/, or another layout of public data sets.",
+        ),
     ],
     output: Output,
     methods: Methods = METHODS,
@@ -256,6 +259,9 @@ def quality(
     gallery_by: Annotated[
         str, typer.Option(help="Metric by which the gallery is sorted.")
     ] = "Qabf",
+    against: Annotated[
+        str | None, typer.Option(help="Method to compare the others with (default: the last one).")
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Score fused pictures by all metrics, with a plot and a gallery; resume where it stopped."""
@@ -264,7 +270,7 @@ def quality(
         from training.metrics import METRICS
     if gallery_by not in METRICS:
         raise typer.BadParameter(f"{gallery_by!r} is none of {', '.join(METRICS)}")
-    _show(quality.run(data, methods, output, convention, gallery_by, workers))
+    _show(quality.run(data, methods, output, convention, gallery_by, workers, against))
 
 
 @app.command()

@@ -36,7 +36,7 @@ class Models:
 
     def onnx(self, precision: str, graph: Graph = Graph.FRAMES) -> Path:
         """A model for any size; the first call exports it, verified."""
-        path = self.folder / model_name(self.checkpoint, graph, Precision(precision))
+        path = self.folder / model_name(self.checkpoint.stem, graph, Precision(precision))
         if not path.exists():
             export_models(self.checkpoint, self.folder, precisions=[Precision(precision)])
         return path

@@ -9,7 +9,9 @@ import numpy as np
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames, check_pair, stretch
 from ship_deploy.images import FilePair, find_pairs, read_infrared, read_visible
-from training.data import find_images
+from ship_deploy.names import name_some
+from training.config import Pairs
+from training.data import find_kinds, pair_up
 from training.scenes import render
 
 MADE = "made"
@@ -48,20 +50,23 @@ def real_pairs(folder: Path, limit: int | None = None) -> Iterator[Pair]:
 
 
 def list_pairs(folder: Path, problems: list[str]) -> list[FilePair]:
-    """The pairs of a data set; whatever has no partner is added to the problems."""
-    visible, infrared = (find_images(folder / kind) for kind in ("visible", "infrared"))
-    names = sorted(visible.keys() | infrared.keys())
-    pairs = []
-    for name in names:
-        files = visible.get(name, []), infrared.get(name, [])
-        if len(files[0]) == len(files[1]) == 1:
-            pairs.append(FilePair(name, files[0][0], files[1][0]))
-        for kind, paths in zip(("visible", "infrared"), files, strict=True):
-            if len(paths) != 1:
-                problems.append(f"{folder / kind / name}.*: {len(paths)} files instead of one")
-    if not pairs:
-        raise UserError(f"{folder}: no pairs of images in visible/ and infrared/")
-    return pairs
+    """The pairs of a data set, laid out as for training; of visible/test/ where there is one.
+
+    Whatever has no partner is added to the problems.
+
+    Raises:
+        UserError: there are none.
+    """
+    found: list[str] = []
+    kinds = find_kinds(Pairs(path=folder), found, "test")
+    files = pair_up(kinds, found) if kinds else []
+    if not files or not kinds:
+        raise UserError(f"{folder}: no pairs of images ({name_some(found, separator='; ')})")
+    problems += found
+    names = [str(pair.visible.relative_to(kinds[0]).with_suffix("")) for pair in files]
+    return [
+        FilePair(name, pair.visible, pair.infrared) for name, pair in zip(names, files, strict=True)
+    ]
 
 
 def read_pair(pair: FilePair) -> tuple[Frames, Frames]:

@@ -20,8 +20,9 @@ from ship_deploy.files import make_folder
 from ship_deploy.images import write_png
 from training.architecture import FusionNetwork
 from training.config import Config
+from training.fusion import Fusion, Step
 from training.layers.blocks import CentralDifference
-from training.loop import Fusion, Step, train
+from training.loop import train
 from training.scenes import render
 
 WARM_UP = 2  # rounds that are not counted

@@ -12,6 +12,7 @@ from typer.cli import get_docs_for_click
 from typer.main import get_command
 
 from ship_deploy.models import find_model
+from training.manual import render as render_config
 from training.scenes import render
 
 DOCS = Path(__file__).parent
@@ -24,6 +25,7 @@ NO_RUNTIME = "**This site was built without `npm`, so nothing can be fused on th
 SCRIPT = re.compile(r"<script.*</script>")
 HELP = re.compile(r"<!-- help: (?P<name>.+?) = (?P<module>[\w.]+) -->")
 FIGURES = {".svg", ".jpg", ".png"}
+CONFIG = "<!-- config -->"
 RESULT = re.compile(r"<!-- result: (\w+) -->")
 
 
@@ -43,9 +45,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put something in place of `<!-- result: NAME -->` and `<!-- help: NAME = MODULE -->`."""
+    """Put something in place of `<!-- result: NAME -->`, `<!-- help: NAME = MODULE -->`, ..."""
     if not RUNTIME.is_dir():
         markdown = SCRIPT.sub(NO_RUNTIME, markdown)
+    markdown = markdown.replace(CONFIG, f"```yaml\n{render_config('compact')}```")
     markdown = RESULT.sub(lambda found: result(found[1]), markdown)
     return HELP.sub(lambda found: describe(**found.groupdict()), markdown)
 

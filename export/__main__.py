@@ -33,6 +33,9 @@ def export(
     precision: Annotated[
         list[str], typer.Option(help="Precision: fp32 or fp16; may be repeated.")
     ] = DEFAULT,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the models (default: the checkpoint's).")
+    ] = None,
     engine: Annotated[
         bool, typer.Option("--engine", help="Also build a TensorRT engine from each model.")
     ] = False,
@@ -58,7 +61,7 @@ def export(
     precisions = [p for p in Precision if p.value in precision]
     if engine:
         load()  # rather fail now than after the export
-    models = export_models(checkpoint, output, size, precisions, ERR.print)
+    models = export_models(checkpoint, output, size, precisions, ERR.print, name)
     OUT.print(_table(models))
     for model in models if engine else ():
         if model.graph is Graph.FRAMES:

@@ -32,6 +32,7 @@ def export_models(
     size: tuple[int, int] | None = None,
     precisions: Sequence[Precision] = (Precision.FP32,),
     say: Callable[[str], object] = lambda _: None,
+    name: str | None = None,
 ) -> list[Model]:
     """Export a checkpoint, verify it in ONNX Runtime on the CPU, and write it.
 
@@ -41,16 +42,19 @@ def export_models(
         size: (height, width) to fix, or None for any size.
         precisions: each gives a pair of models.
         say: called with a line on every step.
+        name: of the files; the checkpoint's if None.
 
     Returns:
         What was written: NAME.onnx and NAME.luminance.onnx, with NAME.fp16 for FP16.
 
     Raises:
-        UserError: the checkpoint cannot be read, its network has no FP16, a result is out of
-            tolerance, or the folder cannot be written to. Nothing is written then.
+        UserError: the name is a path, the checkpoint cannot be read, its network has no FP16, a
+            result is out of tolerance, or the folder cannot be written to. Nothing is written then.
     """
     if size is not None and min(size) < SMALLEST:
         raise UserError(f"size is {size[0]}x{size[1]}, the smallest is {SMALLEST}x{SMALLEST}")
+    if name is not None and (name != Path(name).name or name.startswith(".")):
+        raise UserError(f"name is {name!r}, expected that of a file, without folders or suffix")
     network = load_network(checkpoint)
     if Precision.FP16 in precisions:
         half_precision(network)  # rather fail now than after another export
@@ -77,7 +81,7 @@ def export_models(
         )
         fidelity.check(str(checkpoint), precision)
         for graph, proto in protos.items():
-            path = output / model_name(checkpoint, graph, precision)
+            path = output / model_name(name or checkpoint.stem, graph, precision)
             contents[path] = finish(
                 proto,
                 network=type(network).__name__,
@@ -96,9 +100,9 @@ def export_models(
     return models
 
 
-def model_name(checkpoint: Path, graph: Graph, precision: Precision) -> str:
+def model_name(name: str, graph: Graph, precision: Precision) -> str:
     """What the file of a model is called."""
-    kinds = [checkpoint.stem]
+    kinds = [name]
     kinds += [precision.value] if precision is not Precision.FP32 else []
     kinds += [graph.value] if graph is not Graph.FRAMES else []
     return f"{'.'.join(kinds)}.onnx"

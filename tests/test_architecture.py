@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "supervision": set(),
     "signatures": {"errors"},
     "artifact": {"errors", "signatures"},
+    "checkpoint": {"errors", "signatures"},
     "frames": {"errors"},
     "containers": set(),
     "processors": set(),

@@ -111,6 +111,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
             video.write(np.roll(image, step, axis=1))
         video.release()
     shutil.copy(find_model("ship"), folder / "model.onnx")
+    (folder / "runs" / "mine").mkdir(parents=True)
+    shutil.copy(ROOT / "configs/ship-s.safetensors", folder / "runs/mine/ema.safetensors")
     (points,) = blocks(ROOT / "docs" / "how-to" / "align.md", "csv")
     (folder / "points.csv").write_text(points.text)
     calibrate = ["calibrate", "visible.png", "infrared.png", "-o", "rig.json"]

@@ -3,6 +3,7 @@
 Also `python -m training --opt OPTIONS.yml`, for option files of SHIP's authors.
 """
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,7 +72,21 @@ def train(
 
     weights = run(config)
     if is_first_process():
+        name, made = shlex.quote(config.run.name), shlex.quote(str(weights))
+        console.ERR.print(f"next: python -m export {made} -o models --name {name}")
         print(weights)
+
+
+@app.command(name="config")
+def settings(
+    network: Annotated[
+        str, typer.Argument(help="Network whose settings to show: compact, fiscnet or ship.")
+    ] = "compact",
+) -> None:
+    """Print a config with every key, its default and its meaning."""
+    from training.manual import render
+
+    print(render(network), end="")
 
 
 @app.command()

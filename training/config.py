@@ -4,7 +4,7 @@ import difflib
 import inspect
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import yaml
 from pydantic import (
@@ -30,114 +30,188 @@ from training.data_folder import DataPath
 class Section(BaseModel):
     """Settings that nobody changes once read, and that know all of their keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Network(Section):
-    """Which network, and its settings: the arguments of its constructor, whose defaults they have.
+    """Which network, and its settings: the arguments of its constructor, see `network_section`."""
 
-    `network_section` says which those are.
-    """
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
 
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str = "ship"  # a module in training/networks/
+    name: str = "ship"
+    """The network: a module in training/networks/; the other keys are its own."""
 
 
-class Folder(Section):
-    """A folder of pairs (`training.data` says how it is laid out), and its share of the crops."""
+class Pairs(Section):
+    """A folder of pairs; `training.data` says how it may be laid out. A path alone will do."""
 
     path: DataPath
+    """The folder."""
+    visible: Path | None = None
+    """Its sub-folder of visible frames, such as rgb or cam0/train; null: one that is known."""
+    infrared: Path | None = None
+    """The same of the infrared frames."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_path(cls, settings: Any) -> Any:
+        return {"path": settings} if isinstance(settings, str | Path) else settings
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.visible is None) != (self.infrared is None):
+            raise ValueError("name both sub-folders, visible and infrared, or neither")
+        return self
+
+
+class Folder(Pairs):
+    """A folder of pairs, and its share of the crops."""
+
     weight: PositiveFloat = 1
+    """Its share of the crops, relative to the other folders."""
 
 
 class Data(Section):
     """What the network sees."""
 
     folders: list[Folder] = Field(min_length=1)
-    crop: PositiveInt = 128  # pixels, square
-    batch: PositiveInt = 4  # crops of one step, shared out among all devices of all nodes
-    # A folder for decoded frames, mapped by all processes of a host and kept for the next run.
-    # Without one, every device holds them all in memory: M3FD's 4,200 pairs are 10 GB.
+    """Where the pairs are."""
+    crop: PositiveInt = 128
+    """Side of the square crops, in pixels."""
+    batch: PositiveInt = 4
+    """Crops in a step, shared out among all devices of all nodes."""
     cache: DataPath | None = None
-    workers: NonNegativeInt = 0  # processes that crop, for each device; 0 crops between steps
+    """A folder for decoded frames, shared by all processes of a host and kept for the next run;
+    null: each device holds them all in memory, 10 GB for M3FD's 4,200 pairs."""
+    workers: NonNegativeInt = 0
+    """Processes that crop, for each device; 0 crops between steps."""
 
 
 class Augmentation(Section):
-    """What cameras and weather may do to a scene; each crop draws its own. See `augmentation`."""
+    """What cameras and weather may do to a scene; each crop draws its own."""
 
-    gain: NonNegativeFloat = 0  # infrared contrast about mid-grey, up to (1 + gain) times or less
-    offset: float = Field(0, ge=0, le=255)  # of the infrared frame, grey levels up or down at most
-    polarity: float = Field(0, ge=0, le=1)  # probability of black-hot in place of white-hot
-    shutter: float = Field(0, ge=0, le=1)  # probability of a flat infrared frame
-    shift: NonNegativeInt = 0  # pixels that the infrared frame is off by, at most
-    darkness: float = Field(0, ge=0, le=1)  # probability of too little light
-    overexposure: float = Field(0, ge=0, le=1)  # probability of too much
-    fog: float = Field(0, ge=0, le=1)  # probability
-    glare: float = Field(0, ge=0, le=1)  # probability of up to three lamps
-    noise: float = Field(0, ge=0, le=255)  # largest sigma, infrared, grey levels; no loss sees it
-    visible_noise: float = Field(0, ge=0, le=255)  # the same of the visible frame
+    gain: NonNegativeFloat = 0
+    """Infrared contrast about mid-grey, up to (1 + gain) times or less."""
+    offset: float = Field(0, ge=0, le=255)
+    """Brightness of the infrared frame, grey levels up or down at most."""
+    polarity: float = Field(0, ge=0, le=1)
+    """Probability of black-hot in place of white-hot."""
+    shutter: float = Field(0, ge=0, le=1)
+    """Probability of a flat infrared frame."""
+    shift: NonNegativeInt = 0
+    """Pixels that the infrared frame is off by, at most."""
+    darkness: float = Field(0, ge=0, le=1)
+    """Probability of too little light."""
+    overexposure: float = Field(0, ge=0, le=1)
+    """Probability of too much light."""
+    fog: float = Field(0, ge=0, le=1)
+    """Probability of fog."""
+    glare: float = Field(0, ge=0, le=1)
+    """Probability of up to three lamps."""
+    noise: float = Field(0, ge=0, le=255)
+    """Largest standard deviation of the infrared noise, grey levels; no loss sees the noise."""
+    visible_noise: float = Field(0, ge=0, le=255)
+    """The same of the visible frame."""
 
 
 class Loss(Section):
     """Weight of each term, and the form of those that have two. See `training.losses`."""
 
-    clamp: bool = False  # F to [0, 1] ahead of all terms, as published: no gradient outside
+    clamp: bool = False
+    """Clamp the output to [0, 1] ahead of all terms, as published: no gradient outside."""
     mask: NonNegativeFloat = 3
+    """The visible frame where that is salient, the infrared one elsewhere."""
     mask_form: Literal["published", "selective"] = "published"
+    """published: as in the paper; selective: compared with one of the frames at each place."""
     intensity: NonNegativeFloat = 10
+    """As bright as the brighter source."""
     gradient: NonNegativeFloat = 10
+    """As steep as the steeper source."""
     gradient_form: Literal["published", "signed"] = "published"
+    """published: magnitudes, whatever the direction of a slope; signed: with it."""
     ssim: NonNegativeFloat = 0
+    """1 - SSIM, the mean over both sources."""
     structure: NonNegativeFloat = 0
+    """The structure of the source that shows more, in either polarity."""
     targets: NonNegativeFloat = 0
+    """Known targets, of masks/, keep their contrast."""
     steady: NonNegativeFloat = 0
+    """Where the next frame of a video stands still, so does the fused one."""
     detail: NonNegativeFloat = 0
+    """The visible frame's detail is there."""
     invented: NonNegativeFloat = 0
+    """No gradients that neither source has."""
     between: NonNegativeFloat = 0
+    """Means of neighbourhoods stay between those of the sources."""
     tone: NonNegativeFloat = 0
+    """As bright as the visible frame, where that is exposed well."""
     excess: NonNegativeFloat = 0
+    """Raw values stay in [0, 1]."""
 
 
 class Optimiser(Section):
     """Adam, its schedule and what steadies it."""
 
     iterations: PositiveInt = 100_000
-    learning_rate: PositiveFloat = 1e-4  # the peak, after the warm-up
-    warmup: NonNegativeInt = 0  # iterations
-    schedule: Literal["cosine", "steps"] = "cosine"  # how the learning rate falls
-    final: NonNegativeFloat = 0.01  # the last learning rate of a cosine, as a share of the peak
-    milestones: list[PositiveInt] = [15_000, 25_000]  # iterations after which steps take place
-    factor: PositiveFloat = 0.75  # of the learning rate, at every step
-    clip: PositiveFloat | None = 1  # largest norm of all gradients together; null: any
-    average: float = Field(0.999, ge=0, lt=1)  # decay of the weights' moving average
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"  # the last: GPUs only
+    """Steps of the run."""
+    learning_rate: PositiveFloat = 1e-4
+    """The highest learning rate, after the warm-up."""
+    warmup: NonNegativeInt = 0
+    """Steps in which the learning rate rises."""
+    schedule: Literal["cosine", "steps"] = "cosine"
+    """How the learning rate falls."""
+    final: NonNegativeFloat = 0.01
+    """The last learning rate of a cosine, as a share of the highest."""
+    milestones: list[PositiveInt] = [15_000, 25_000]
+    """Steps after which a schedule of steps lowers the learning rate."""
+    factor: PositiveFloat = 0.75
+    """What it is multiplied by there."""
+    clip: PositiveFloat | None = 1
+    """Largest norm of all gradients together; null: any."""
+    average: float = Field(0.999, ge=0, lt=1)
+    """Decay of the weights' moving average."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Number format of the steps; 16-mixed needs a GPU."""
 
 
 class Validation(Section):
     """Pairs that the averaged weights are judged by as the training goes on."""
 
-    folders: list[DataPath] = []  # laid out like those of `data`; none: no validation
-    every: PositiveInt = 1000  # iterations
-    panels: NonNegativeInt = 4  # pairs shown with their fused frame
-    # Of `training.metrics`; the default ones take a second a pair of 480x640 on one core, FMI more.
+    folders: list[Pairs] = []
+    """Where these pairs are, as data.folders, without weights; none: no validation."""
+    every: PositiveInt = 1000
+    """Steps between two validations."""
+    panels: NonNegativeInt = 4
+    """Pairs shown with their fused frame, in TensorBoard."""
     metrics: list[str] = ["MI", "SCD", "VIF", "Qabf", "SSIM", "edge beads"]
+    """Of training.metrics; these take a second a pair of 480x640 on one core, FMI more."""
 
 
 class Run(Section):
-    """Where the results go, `folder`/`name`, and what computes them."""
+    """Where the results go, and what computes them."""
 
     name: str = Field(min_length=1)
+    """The results go to this folder in run.folder."""
     folder: DataPath = Path("runs")
+    """Where all runs are."""
     seed: NonNegativeInt = 0
-    save_every: PositiveInt = 1000  # iterations
-    weights: DataPath | None = None  # a checkpoint to start from in place of random weights
+    """Seed of the first weights and of all that is drawn."""
+    save_every: PositiveInt = 1000
+    """Steps between two savings of ema.safetensors and last.ckpt."""
+    weights: DataPath | None = None
+    """A checkpoint to start from in place of random weights."""
     resume: bool = False
+    """Go on with the run of this name."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    devices: PositiveInt = 1  # GPUs, or processes on the CPU, of each node
-    nodes: PositiveInt = 1  # hosts; several are started with torchrun, one need not be
-    graph: bool = False  # the step of a GPU as a CUDA graph: far fewer launches, for small networks
-    compile: bool = False  # torch.compile: minutes at the start, for faster steps on a GPU
+    """What to train on."""
+    devices: PositiveInt = 1
+    """GPUs, or processes on the CPU, of each node."""
+    nodes: PositiveInt = 1
+    """Hosts; several are started with torchrun, one need not be."""
+    graph: bool = False
+    """The step of a GPU as a CUDA graph: far fewer launches, for small networks."""
+    compile: bool = False
+    """torch.compile: minutes at the start, for faster steps on a GPU."""
 
 
 class Config(Section):
@@ -253,9 +327,9 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Every valid key, dotted; those of a list's items follow the list's own."""
     for name, field in model.model_fields.items():
         yield prefix + name
-        inner = Folder if field.annotation == list[Folder] else field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _keys(inner, f"{prefix}{name}.")
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from _keys(inner, f"{prefix}{name}.")
 
 
 def _problem(details: Any, content: dict[str, Any]) -> str:

@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from training.augmentation import augment
 from training.config import Augmentation, Data
-from training.data import read_folders
+from training.data import describe, read_folders
+from training.data_folder import collapse
 from training.targets import MOST
 
 Place = tuple[int, int]  # step of the run, place in its batch
@@ -32,6 +33,8 @@ class Crops(Dataset[Tensor]):
 
     Attributes:
         frames: of every pair, (4, H, W) uint8: luminance, infrared, saliency, targets.
+        names: of every pair, with its folder.
+        data: of every folder, how many pairs it has, and their digest.
         chances: of drawing each pair; they sum to one.
 
     Raises:
@@ -39,9 +42,17 @@ class Crops(Dataset[Tensor]):
     """
 
     def __init__(self, data: Data, augmentation: Augmentation, seed: int) -> None:
-        paths = [folder.path for folder in data.folders]
-        folders = read_folders("data.folders", paths, data.crop, data.cache)
+        folders = read_folders("data.folders", data.folders, data.crop, data.cache)
         self.frames = [pair.frames for pairs in folders for pair in pairs]
+        self.names = [
+            f"{folder.path / pair.name}"
+            for folder, pairs in zip(data.folders, folders, strict=True)
+            for pair in pairs
+        ]
+        self.data = {
+            collapse(folder.path): describe(pairs)
+            for folder, pairs in zip(data.folders, folders, strict=True)
+        }
         weights = [
             folder.weight / len(pairs)
             for folder, pairs in zip(data.folders, folders, strict=True)
@@ -53,8 +64,8 @@ class Crops(Dataset[Tensor]):
         self.seed = seed
 
     def __getitem__(self, place: Place) -> Tensor:
-        rng = np.random.default_rng((self.seed, *place))
-        frames = self.frames[rng.choice(len(self.frames), p=self.chances)].numpy()
+        chosen, rng = self._choose(place)
+        frames = self.frames[chosen].numpy()
         corner = [int(rng.integers(side - self.size + 1)) for side in frames.shape[1:]]
         crop = self._cut(frames, corner)
         if shift := self.augmentation.shift:  # of the infrared camera; the losses see it, too
@@ -69,6 +80,14 @@ class Crops(Dataset[Tensor]):
         luminance, infrared, saliency, targets = turned
         shown, seen = augment(luminance, infrared, self.augmentation, rng)
         return torch.from_numpy(np.stack([*shown, saliency, *seen, numbered(targets)]))
+
+    def name(self, place: Place) -> str:
+        """The pair that a crop is of."""
+        return self.names[self._choose(place)[0]]
+
+    def _choose(self, place: Place) -> tuple[int, np.random.Generator]:
+        rng = np.random.default_rng((self.seed, *place))
+        return int(rng.choice(len(self.frames), p=self.chances)), rng
 
     def _cut(self, frames: NDArray[np.uint8], corner: Sequence[int]) -> NDArray[np.uint8]:
         top, left = corner
@@ -110,6 +129,10 @@ class Batches(LightningDataModule):
         super().__init__()
         self.crops = crops
         self.data = data
+
+    def pictures(self, step: int) -> list[str]:
+        """The pairs of a step's whole batch, each once, sorted."""
+        return sorted({self.crops.name((step, place)) for place in range(self.data.batch)})
 
     @override
     def train_dataloader(self) -> DataLoader[Tensor]:

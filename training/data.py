@@ -7,10 +7,11 @@ them holds a `train/`, as LLVIP's do, only that is read.
 """
 
 import difflib
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from ship_deploy.frames import PERCENTILES, Frames, stretch
 from ship_deploy.images import read_infrared, read_visible
 from ship_deploy.names import Kind, group_by_scene, is_image, name_some
 from training import cache, colour
+from training.config import Pairs
 from training.parallel import in_order
 from training.saliency import mask
 
@@ -37,10 +39,14 @@ SALIENCY = ("saliency", "mask_vi")  # ours, SHIP's; the first that is there
 
 
 class Pair(NamedTuple):
-    """Aligned frames of one scene, uint8, (4, H, W): luminance, infrared, saliency, targets."""
+    """Aligned frames of one scene, uint8, (4, H, W): luminance, infrared, saliency, targets.
+
+    The digest is SHA-256 of its files, in hex.
+    """
 
     name: str
     frames: Tensor
+    digest: str
 
 
 class Files(NamedTuple):
@@ -53,13 +59,13 @@ class Files(NamedTuple):
 
 
 def read_folders(
-    key: str, folders: Sequence[Path], smallest: int, cached: Path | None = None
+    key: str, folders: Sequence[Pairs], smallest: int, cached: Path | None = None
 ) -> list[list[Pair]]:
     """Decode every pair of every folder; they stay in memory, three bytes a pixel.
 
     Args:
         key: the key of the config that names the folders, for messages.
-        folders: as the module describes them.
+        folders: as the module describes them, or with the names of their sub-folders.
         smallest: pixels; shorter frames are refused.
         cached: a folder for the decoded frames, see `training.cache`; they are then mapped from
             there instead of held, and only what is not there yet is decoded.
@@ -72,8 +78,8 @@ def read_folders(
             or has the wrong size.
     """
     for folder in folders:
-        if not folder.is_dir():
-            raise UserError(f"{key}: {folder}: no such folder{_nearest(folder)}")
+        if not folder.path.is_dir():
+            raise UserError(f"{key}: {folder.path}: no such folder{_nearest(folder.path)}")
     if cached:
         make_folder(cached)
     problems: list[str] = []
@@ -82,7 +88,7 @@ def read_folders(
         found = _find_pairs(folder, problems)
         pairs.append([])
         for read in in_order(
-            lambda files: _read_pair(files, smallest, cached), found, f"Reading {folder}"
+            lambda files: _read_pair(files, smallest, cached), found, f"Reading {folder.path}"
         ):
             if isinstance(read, Pair):
                 pairs[-1].append(read)
@@ -91,6 +97,12 @@ def read_folders(
     if problems:
         raise UserError(f"{key}: {name_some(problems, separator='; ')}")
     return pairs
+
+
+def describe(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """How many pairs a folder has, and SHA-256 of their names and files."""
+    lines = "".join(f"{pair.name} {pair.digest}\n" for pair in pairs)
+    return {"pairs": len(pairs), "sha256": hashlib.sha256(lines.encode()).hexdigest()}
 
 
 def read_grey(path: Path) -> Frames:
@@ -138,35 +150,62 @@ def _nearest(folder: Path) -> str:
     return f"; the nearest is {nearest[0]}" if nearest else ""
 
 
-def _layout(folder: Path) -> tuple[Path, Path] | None:
+def _layout(folder: Path, part: str = "train") -> tuple[Path, Path] | None:
     """The two folders, whole if there is a layout of which both are there."""
     inside = {path.name.lower(): path for path in _folders(folder)}
     layouts = sorted(LAYOUTS, key=lambda kinds: -sum(kind.lower() in inside for kind in kinds))
     if not any(kind.lower() in inside for kind in layouts[0]):
         return None
     visible, infrared = (inside.get(kind.lower(), folder / kind) for kind in layouts[0])
-    if (visible / "train").is_dir() and (infrared / "train").is_dir():
-        return visible / "train", infrared / "train"
+    if (visible / part).is_dir() and (infrared / part).is_dir():
+        return visible / part, infrared / part
     return visible, infrared
 
 
-def _find_pairs(folder: Path, problems: list[str]) -> list[Files]:
-    kinds = _layout(folder)
-    if kinds is None:
+def find_kinds(folder: Pairs, problems: list[str], part: str = "train") -> tuple[Path, Path] | None:
+    """The folders of visible and of infrared frames, with the `part` of them if it is in both.
+
+    None if they are not there; what is wrong is then added to the problems.
+    """
+    if folder.visible is not None and folder.infrared is not None:
+        named = folder.path / folder.visible, folder.path / folder.infrared
+        problems += [
+            f"{path}: no such folder{_nearest(path)}" for path in named if not path.is_dir()
+        ]
+        return named if all(path.is_dir() for path in named) else None
+    if (kinds := _layout(folder.path, part)) is None:
         expected = ", ".join(f"{visible}/ and {infrared}/" for visible, infrared in LAYOUTS)
-        inside = ", ".join(str(path) for path in _folders(folder) if _layout(path))
-        problems.append(f"{folder}: none of {expected}" + (f"; try {inside}" if inside else ""))
+        found = [path for path in _folders(folder.path) if _layout(path)]
+        advice = "or name them, as visible: NAME and infrared: NAME"
+        advice = f"try {', '.join(map(str, found))}" if found else advice
+        problems.append(f"{folder.path}: none of {expected}; {advice}")
+    return kinds
+
+
+def _find_pairs(source: Pairs, problems: list[str]) -> list[Files]:
+    folder, kinds = source.path, find_kinds(source, problems)
+    if kinds is None:
         return []
-    places: list[tuple[Path, Kind]] = [(kinds[0], "visible"), (kinds[1], "infrared")]
     saliency = next((folder / name for name in SALIENCY if (folder / name).is_dir()), None)
     targets = folder / "masks" if (folder / "masks").is_dir() else None
+    return pair_up(kinds, problems, saliency, targets)
+
+
+def pair_up(
+    kinds: tuple[Path, Path],
+    problems: list[str],
+    saliency: Path | None = None,
+    targets: Path | None = None,
+) -> list[Files]:
+    """The files of folders by scene; whatever lacks a partner is added to the problems."""
+    places: list[tuple[Path, Kind]] = [(kinds[0], "visible"), (kinds[1], "infrared")]
     more = [place for place in (saliency, targets) if place]
     places += [(place, "visible") for place in more]
     groups = group_by_scene(places)
     images = {place: group for (place, _), group in zip(places, groups, strict=True)}
     stems = sorted(set().union(*images.values()))
     if not stems:
-        problems.append(f"{folder}: no images in {kinds[0].name}/ and {kinds[1].name}/")
+        problems.append(f"{kinds[0]} and {kinds[1].name}/: no images")
     pairs = []
     for stem in stems:
         paths = {place: found.get(stem, []) for place, found in images.items()}
@@ -196,7 +235,10 @@ def _read_pair(files: Files, smallest: int, cached: Path | None) -> Pair | list[
     height, width = frames.shape[1:]
     if min(height, width) < smallest:
         return [f"{paths[0]}: {width}x{height}, smaller than {smallest}x{smallest}"]
-    return Pair(files.visible.stem, torch.from_numpy(frames))
+    content = hashlib.sha256()
+    for path in paths:
+        content.update(path.read_bytes())
+    return Pair(files.visible.stem, torch.from_numpy(frames), content.hexdigest())
 
 
 def _decode(files: Files) -> Frames | list[str]:

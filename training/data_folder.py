@@ -29,7 +29,8 @@ def _expand(path: object) -> object:
     return f"{folder}{str(path)[name.end() :]}"
 
 
-def _collapse(path: Path) -> str:
+def collapse(path: Path) -> str:
+    """As a checkpoint names a path."""
     folder = data_folder()
     if folder is None or not path.is_relative_to(folder):
         return str(path)
@@ -37,7 +38,7 @@ def _collapse(path: Path) -> str:
 
 
 DataPath = Annotated[
-    Path, BeforeValidator(_expand), PlainSerializer(_collapse, str, when_used="json")
+    Path, BeforeValidator(_expand), PlainSerializer(collapse, str, when_used="json")
 ]
 """A path in a config. `${SHIP_DEPLOY_DATA}` at its beginning is expanded when it is read.
 

@@ -1,177 +1,50 @@
-"""The training run: network, loss and optimiser in Lightning, and what is left on disk."""
+"""The training run: what Lightning is told, and what is left on disk."""
 
-import json
 import logging
-import math
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningModule, Trainer, seed_everything
+import yaml
+from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
 from typing_extensions import override
 
 from ship_deploy.errors import UserError
-from ship_deploy.files import make_folder
+from ship_deploy.files import write_atomically
 from training import networks
-from training.architecture import FusionNetwork
 from training.averaging import AveragedWeights
-from training.checkpoints import load_network, training_configs
-from training.config import Config, Loss, Optimiser
+from training.claim import claimed
+from training.config import Config
 from training.crops import Batches, Crops
-from training.losses import fusion_losses
+from training.fusion import Fusion, NotFiniteError
+from training.parallel import is_first_process
 from training.progress import Bar, Pace
-from training.saving import STATE, WEIGHTS, DurableCheckpoints, Saving
-from training.steadiness import successor, unsteadiness
+from training.saving import GO_ON, STATE, WEIGHTS, DurableCheckpoints, Saving
+from training.stopping import Stopping
 from training.validation import Validation
 
-STEADY = 4  # every how many-th crop of a batch is seen again, as the next frame of a video
+SETTINGS = "config.yaml"
 
 
-class Step(nn.Module):
-    """From a batch to the terms of its loss, (K,). `names` says which, after the first batch."""
-
-    def __init__(self, network: nn.Module, loss: Loss) -> None:
-        super().__init__()
-        self.network = network
-        self.loss = loss
-        self.names: list[str] = []
+class Log(TensorBoardLogger):
+    """TensorBoard's event files, without an empty hparams.yaml beside them."""
 
     @override
-    def forward(self, batch: Tensor) -> Tensor:
-        visible, infrared, saliency, *seen = (batch[:, :5].float() / 255).split(1, dim=1)
-        frames, number = torch.cat(seen, dim=1), len(batch)
-        if self.loss.steady:
-            first = frames[: math.ceil(number / STEADY)]
-            second, still = successor(first)
-            frames = torch.cat([frames, second])
-        raw = self.network(*frames.split(1, dim=1))[1].float()
-        with torch.autocast(raw.device.type, enabled=False):  # BF16 slopes would be mostly noise
-            images = raw[:number], visible, infrared, saliency, batch[:, 5:]
-            terms = fusion_losses(*images, self.loss)
-            if self.loss.steady:
-                change = raw[number:] - raw[: len(first)], second - first
-                terms["steady"] = self.loss.steady * unsteadiness(*change, still)
-        self.names = list(terms)
-        return torch.stack(list(terms.values()))
-
-
-class Fusion(LightningModule):
-    """The network with its loss. Batches are those of `training.crops`, (N, 6, H, W) uint8.
-
-    Raises:
-        UserError: `run.weights` cannot be used.
-    """
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.config = config
-        self.network = _initial(config)
-        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # in torch
-        if config.run.compile:
-            self.network.compile()
-        self.steps = [Step(self.network, config.loss)]  # a list hides that it has the network, too
-
-    @override
-    def on_train_start(self) -> None:
-        if self.config.run.graph and self.device.type == "cuda":
-            size, batch = self.config.data.crop, self.config.data.batch
-            sample = torch.randint(256, (batch, 6, size, size), device=self.device)
-            try:
-                torch.cuda.make_graphed_callables(self.steps[0], (sample.to(torch.uint8),))
-            except RuntimeError as error:  # a copy from the host, say
-                reason = str(error).splitlines()[0]
-                raise UserError(f"run.graph: the network cannot be captured: {reason}") from error
-
-    @override
-    def training_step(self, batch: Tensor, _: int) -> Tensor:
-        [step] = self.steps
-        terms = step(batch)
-        loss: Tensor = terms.sum()
-        named = zip(step.names, terms.detach(), strict=True)
-        self.log_dict({f"loss/{name}": term for name, term in named})
-        self.log("loss", loss, prog_bar=True)
-        return loss
-
-    @override
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        settings = self.config.optimiser
-        # One kernel for all tensors, hundreds, unless it would have to undo the scaling of FP16.
-        fused = settings.precision != "16-mixed"
-        optimiser = torch.optim.Adam(
-            self.network.parameters(), settings.learning_rate, fused=fused or None
-        )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: learning_rate_share(step, settings)
-        )
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    @override
-    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
-        # Lightning's own refuses a fused optimiser in mixed precision, BF16 included.
-        limit = self.config.optimiser.clip or math.inf
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit)
-        self.log("gradient", norm)
-
-    @override
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["network"] = self.network.config
-        checkpoint["architecture"] = type(self.network).__name__
-        checkpoint["random"] = torch.get_rng_state()  # `loss.steady` draws from it
-        if self.device.type == "cuda":
-            checkpoint["random_gpu"] = torch.cuda.get_rng_state(self.device)
-
-    @override
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        own = type(self.network).__name__
-        name, config = checkpoint.get("architecture", own), checkpoint.get("network")
-        if (name, config) != (own, self.network.config):
-            raise UserError(f"network: the run to resume has {name}({config})")
-        torch.set_rng_state(checkpoint["random"])
-        if self.device.type == "cuda" and "random_gpu" in checkpoint:
-            torch.cuda.set_rng_state(checkpoint["random_gpu"], self.device)
-
-
-def _initial(config: Config) -> FusionNetwork:
-    """The network to start from, in training mode."""
-    path, settings = config.run.weights, config.network.model_dump(exclude={"name"})
-    network = networks.find(config.network.name).module(**settings)
-    if path is None:
-        return network
-    start = load_network(path)
-    if _describe(start) != _describe(network):
-        raise UserError(
-            f"run.weights: {path} has {_describe(start)}, the config {_describe(network)}"
-        )
-    return start.train()
-
-
-def _describe(network: FusionNetwork) -> str:
-    return f"{type(network).__name__}({network.config})"
-
-
-def learning_rate_share(step: int, settings: Optimiser) -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then the schedule."""
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    if settings.schedule == "steps":
-        passed = sum(step >= milestone for milestone in settings.milestones)
-        return float(settings.factor**passed)
-    progress = (step - settings.warmup) / max(settings.iterations - settings.warmup, 1)
-    return settings.final + (1 - settings.final) * (1 + math.cos(math.pi * min(progress, 1))) / 2
+    def save(self) -> None:
+        self.experiment.flush()
 
 
 def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
     """Train a network; everything it leaves is in `run.folder`/`run.name`.
+
+    Ctrl-C and SIGTERM end it after the step at hand, whose state is saved. A loss that is not
+    finite ends it ahead of the step, and the state before that is saved.
 
     Args:
         config: all its settings.
@@ -179,32 +52,52 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
 
     Returns:
         The averaged weights, `ema.safetensors`. Beside it: `last.ckpt`, from which `run.resume`
-        goes on, TensorBoard's event files, and the metrics of the validation.
+        goes on, `config.yaml`, TensorBoard's event files, and the metrics of the validation.
 
     Raises:
-        UserError: the machine, the data or the weights to start from cannot be used, the run exists
-            already, or there is none to resume.
+        UserError: the machine, the data or the weights to start from cannot be used; the run exists
+            already, another process is training it, or there is none to resume; a setting that a
+            run cannot change; the loss is not finite, or a worker died.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # advertises, too
     torch.set_flush_denormal(True)  # on x86, denormals are slow and mean nothing here
+    folder = config.run.folder / config.run.name
     accelerator = _accelerator(config)
+    with claimed(folder) if is_first_process() else nullcontext():
+        try:
+            _train(config, folder, accelerator, observers)
+        except NotFiniteError as error:
+            kept = "; nothing was saved yet"
+            if (folder / STATE).is_file():
+                kept = f"; {folder} keeps the last finite state: {GO_ON} and other settings"
+            raise UserError(f"{error}{kept}, such as a lower optimiser.learning_rate") from error
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise UserError(
+                "data.workers: a process that crops was killed, perhaps for lack of memory; "
+                f"{GO_ON} and fewer of them, or a data.cache"
+            ) from error
+    return folder / WEIGHTS
+
+
+def _train(config: Config, folder: Path, accelerator: str, observers: Sequence[Callback]) -> None:
     run, settings = config.run, config.optimiser
-    folder = run.folder / run.name
     last = folder / STATE
     if run.resume and not last.is_file():
         raise UserError(f"{last}: no such file, so there is nothing to resume")
     if last.is_file() and not run.resume:
         raise UserError(f"{folder}: holds a run; go on with run.resume=true or change run.name")
     smallest = networks.find(config.network.name).smallest
-    averaged, pace = AveragedWeights(settings.average), Pace(config.data.batch)
-    validation = Validation(config.validation, averaged, pace, folder, smallest)
+    averaged, pace, stopping = (
+        AveragedWeights(settings.average),
+        Pace(config.data.batch),
+        Stopping(),
+    )
+    validation = Validation(config.validation, averaged, pace, folder, smallest, stopping)
     crops = Crops(config.data, config.augmentation, run.seed)
     seed_everything(run.seed, verbose=False)
     fusion = Fusion(config)
-    metadata = {"training_config": config.model_dump_json()}
-    if run.weights:
-        metadata["training_configs_before"] = json.dumps(training_configs(run.weights))
-    make_folder(folder)
     trainer = Trainer(
         accelerator=accelerator,
         devices=run.devices,
@@ -213,15 +106,16 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
         max_steps=settings.iterations,
         max_epochs=-1,
         precision=settings.precision,
-        logger=TensorBoardLogger(run.folder, run.name, version=""),
+        logger=Log(run.folder, run.name, version=""),
         callbacks=[
             averaged,
             LearningRateMonitor("step"),
             pace,
             Bar(),
+            Settings(config, folder),
             validation,
             # Last, so that a checkpoint has the validation of its step behind it.
-            Saving(folder, averaged, run.save_every, metadata),
+            Saving(folder, averaged, run.save_every, stopping, validation, crops.data),
             *observers,
         ],
         plugins=[DurableCheckpoints()],
@@ -238,12 +132,25 @@ def train(config: Config, observers: Sequence[Callback] = ()) -> Path:
         try:
             state = last if run.resume else None
             batches = Batches(crops, config.data)
-            trainer.fit(fusion, None, None, batches, ckpt_path=state, weights_only=True)
+            with stopping.listening():
+                trainer.fit(fusion, None, None, batches, ckpt_path=state, weights_only=True)
         except SystemExit as end:
             if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes it exit code 1
                 raise end.__context__ from None
             raise
-    return folder / WEIGHTS
+
+
+class Settings(Callback):
+    """Writes the config of a run that has begun, with all defaults, as it can be trained again."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.config, self.path = config, folder / SETTINGS
+
+    @override
+    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+        if trainer.is_global_zero:
+            text = yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False)
+            write_atomically(self.path, text.encode())
 
 
 def _accelerator(config: Config) -> str:

@@ -27,20 +27,22 @@ def run(
     convention: Convention,
     gallery_by: str,
     workers: int | None,
+    against: str | None = None,
 ) -> str:
     """Score methods on data sets; everything goes to `output`.
 
     Args:
-        data: `[NAME=]PATH` each, a folder with `visible/` and `infrared/`.
+        data: `[NAME=]PATH` each, a folder laid out as for training, see `training.data`.
         methods: see `benchmarks.methods.find_methods`.
         output: gets quality.json, .csv, .md and .svg, gallery.html, the fused pictures, and
             journal.jsonl, from which the next call goes on.
         convention: of the metrics.
         gallery_by: the metric that orders the gallery.
         workers: processes; as many as there are cores if None.
+        against: the method that all others are compared with; the last one if None.
 
     Returns:
-        The Markdown table.
+        The Markdown table, and what the comparison says.
 
     Raises:
         UserError: nothing could be scored, or something could not; the rest is written then.
@@ -52,6 +54,10 @@ def run(
     make_folder(output)
     with ERR.status("Loading and exporting models"):
         found = find_methods(methods, output / "models")
+    names = [method.name for method in found]
+    against = against or names[-1]
+    if against not in names:
+        raise UserError(f"{against!r} is none of the methods {', '.join(names)}")
     journal = output / "journal.jsonl"
     last = {(r.data, r.image, r.method): r for r in _read_journal(journal)}
     known = {result.key: result for result in last.values()}
@@ -73,7 +79,7 @@ def run(
                     file.write("\n" + json.dumps(asdict(result)))  # the last line may be cut short
                     file.flush()
             results += [result for result in batch if not result.problem]
-    record = summary.record(results, pairs, found, convention)
+    record = summary.record(results, pairs, found, convention, against)
     record["machine"] = machine.describe()
     table = summary.markdown(record)
     write_atomically(output / "quality.json", (summary.dump(record) + "\n").encode())

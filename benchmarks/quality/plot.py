@@ -30,7 +30,8 @@ def draw(record: dict[str, Any]) -> bytes:
                 summaries = [data["summary"][m][metric] for m in methods]
                 found = [(n + offset, s) for n, s in enumerate(summaries) if s["mean"] is not None]
                 for y, f in found:
-                    panel.hlines(y, *f["interval"], color=colour, linewidth=1.2)
+                    if f["interval"] != [None, None]:  # of one pair there is none
+                        panel.hlines(y, *f["interval"], color=colour, linewidth=1.2)
                 at, means = [y for y, _ in found], [f["mean"] for _, f in found]
                 panel.plot(means, at, "o", color=colour, markersize=3.2, label=name)
             panel.set_yticks(range(len(methods)), methods)

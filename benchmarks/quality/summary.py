@@ -11,12 +11,12 @@ import numpy as np
 
 from benchmarks.baselines import SOURCES
 from benchmarks.methods import Method
+from benchmarks.quality.comparison import FEWEST, RESAMPLES, compare, describe
 from benchmarks.quality.scores import Result
 from benchmarks.ranks import mean_rank
 from ship_deploy.images import FilePair
 from training.metrics import METRICS, Convention
 
-RESAMPLES = 10_000
 COLUMNS = ("data", "method", "metric", "unit", "better", "mean", "low", "high", "images", "rank")
 
 
@@ -25,10 +25,11 @@ def record(
     pairs: Mapping[str, Sequence[FilePair]],
     methods: Sequence[Method],
     convention: Convention,
+    against: str,
 ) -> dict[str, Any]:
     """Everything that was measured, for `quality.json`.
 
-    Methods are compared on the images that all of them have.
+    Methods are compared on the images that all of them have, and each with `against`.
     """
     scores = {(r.data, r.method, r.image): r.scores for r in results}
     names = [method.name for method in methods]
@@ -47,9 +48,11 @@ def record(
             "images": images,
             "scores": by_method,
             "summary": _summary(by_method),
+            "comparison": compare(by_method, against),
         }
     return {
         "convention": convention,
+        "against": against,
         "metrics": {
             name: {"unit": metric.unit_in(convention), "higher_is_better": metric.higher_is_better}
             for name, metric in METRICS.items()
@@ -115,6 +118,13 @@ def markdown(content: dict[str, Any]) -> str:
         means = [mean_rank(of_method) for of_method in figures.values()]
         shown = ("" if mean is None else f"{mean:.1f}" for mean in means)
         lines.append(f"| mean rank ↓ | {' | '.join(shown)} |")
+        if counts := measured.get("comparison"):
+            few = (
+                "" if count >= FEWEST else f" With fewer than {FEWEST} pairs nothing is told apart."
+            )
+            said = describe(counts, content["against"])
+            lines += ["", f"Told apart by the 95% interval of the difference.{few}", ""]
+            lines += [f"- {sentence}" for sentence in said]
     return "\n".join(lines) + "\n"
 
 
@@ -142,10 +152,12 @@ def _summary(scores: Mapping[str, Mapping[str, Sequence[float | None]]]) -> dict
 
 
 def _mean(values: Sequence[float | None]) -> dict[str, Any]:
-    """Mean and its 95% interval by bootstrap, over the images that have a finite score."""
+    """Mean and its 95% interval by bootstrap, over the images that have a score; of one, none."""
     known = np.array([value for value in values if value is not None])
     if not known.size:
         return {"mean": None, "interval": [None, None], "images": 0}
+    if known.size == 1:
+        return {"mean": _figure(known.mean()), "interval": [None, None], "images": 1}
     picks = np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))
     low, high = np.percentile(known[picks].mean(1), (2.5, 97.5))
     interval = [_figure(low), _figure(high)]
@@ -155,14 +167,16 @@ def _mean(values: Sequence[float | None]) -> dict[str, Any]:
 def _cell(figure: dict[str, Any]) -> str:
     if figure["mean"] is None:
         return "n/a"
-    mean, half = figure["mean"], (figure["interval"][1] - figure["interval"][0]) / 2
+    mean, (low, high) = figure["mean"], figure["interval"]
     decimals = 1 if abs(mean) >= 10 else 2 if abs(mean) >= 1 else 3
     text = f"{mean:.{decimals}f}"
     text = f"**{text}**" if figure["rank"] == 1 else text
     rank = f" ({figure['rank']})" if figure["rank"] else ""
-    return f"{text} ±{half:.{decimals}f}{rank}"
+    half = "" if low is None else f" ±{(high - low) / 2:.{decimals}f}"
+    return f"{text}{half}{rank}"
 
 
 def _figure(value: float) -> float | None:
-    """Six digits, which JSON can hold; None for NaN and infinity."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    """Six digits, which JSON can hold; None for NaN. No score is infinite."""
+    assert not math.isinf(value)
+    return None if math.isnan(value) else float(f"{value:.6g}")

@@ -598,11 +598,14 @@ def cache_clear() -> None:
 @app.command()
 def info(
     model: Annotated[
-        str, typer.Argument(help="Name of a bundled model, or path of a model.onnx or engine.")
+        str,
+        typer.Argument(
+            help="Name of a bundled model, or path of a model.onnx, an engine or a checkpoint."
+        ),
     ],
     signed_by: SignedBy = None,
 ) -> None:
-    """Check a model or an engine for damage and print its metadata as JSON."""
+    """Check a model, engine or checkpoint for damage and print its metadata as JSON."""
     from ship_deploy.commands.info import describe
 
     describe(model, signed_by)

@@ -8,6 +8,7 @@ from benchmarks.targets import annotate
 from benchmarks.targets.detector import Detection
 from ship_deploy import UserError
 from ship_deploy.images import write_png
+from training.config import Pairs
 from training.data import read_folders
 
 PERSON, DOG = 0, 16
@@ -64,7 +65,7 @@ def test_masks_are_written_where_training_reads_them(tmp_path, monkeypatch):
     monkeypatch.setattr(annotate, "detect", detect)
     monkeypatch.setattr(annotate, "missing", lambda: None)
     assert f"| {tmp_path} | 1 | 1 |" in annotate.run([tmp_path])
-    [[pair]] = read_folders("", [tmp_path], 16)
+    [[pair]] = read_folders("", [Pairs(path=tmp_path)], 16)
     np.testing.assert_array_equal(pair.frames[3], frame(person) == 200)
     with pytest.raises(UserError, match=r"masks: exists already"):
         annotate.run([tmp_path])

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.pairs import list_pairs
+from benchmarks.quality import comparison, summary
 from benchmarks.quality import measure as quality
 from benchmarks.quality import plot as quality_plot
-from benchmarks.quality import summary
 from benchmarks.quality.scores import Job, Result, score_pair
 from benchmarks.ranks import mean_rank
 from ship_deploy import UserError
@@ -24,6 +25,7 @@ from training.metrics import METRICS, Metric
 from training.scenes import render
 
 ROOT = Path(__file__).parents[2]
+quality_plot_draw = quality_plot.draw  # which most tests do without
 RESULTS = ROOT / "benchmarks" / "results" / "quality.json"
 # With the authors' weights and the field's evaluator. The last two of each are this project's.
 REFERENCE = {
@@ -233,6 +235,91 @@ def test_means_intervals_and_ranks():
         "images": 0,
         "rank": None,
     }
+
+
+def test_one_pair_has_no_interval(data, inside, tmp_path):
+    for kind in ("visible", "infrared"):
+        for name in "bc":
+            (data / kind / f"{name}.png").unlink()
+    record = run(data, tmp_path / "out")
+    figure = record["data"]["set"]["summary"]["average"]["EN"]
+    assert figure["interval"] == [None, None] and figure["images"] == 1
+    table = (tmp_path / "out" / "quality.md").read_text()
+    assert "±" not in table and "### set, 1 pairs" in table
+    assert b"<svg" in quality_plot_draw(record)
+
+
+def test_a_method_is_better_worse_or_not_told_apart():
+    rng = np.random.default_rng(0)
+    base = rng.normal(5, 2, 40)
+    other = {metric: list(base) for metric in METRICS}
+    own = {metric: list(base + rng.normal(0, 0.5, 40)) for metric in METRICS}
+    own["EN"] = list(base + 0.1 + rng.normal(0, 0.1, 40))
+    own["N_abf"] = list(base + 0.1 + rng.normal(0, 0.1, 40))  # lower is better
+    own["MI"] = [None] * 40
+    noisy = [metric for metric in METRICS if metric not in ("EN", "N_abf")]
+    for metric in noisy:
+        own[metric] = [None if metric == "MI" else value for value in base]
+    scores = {"own": own, "visible": own, "other": other}
+    counts = comparison.compare(scores, "other")
+    assert counts == {"own": [1, 1, len(METRICS) - 2]}
+    [sentence] = comparison.describe(counts, "other")
+    assert sentence.startswith("own against other: better in 1, worse in 1, not told apart in ")
+    few = {method: {m: v[:5] for m, v in of.items()} for method, of in scores.items()}
+    assert comparison.compare(few, "other") == {"own": [0, 0, len(METRICS)]}
+
+
+def test_the_table_ends_with_the_comparison(data, inside, tmp_path):
+    table = quality.run([f"set={data}"], ["average", "maximum"], tmp_path, "paper", "EN", 1)
+    count = len(METRICS)
+    assert table.splitlines()[-1] == (
+        f"- average against maximum: better in 0, worse in 0, not told apart in {count} of "
+        f"{count} metrics."
+    )
+    assert "With fewer than 6 pairs nothing is told apart." in table
+    with pytest.raises(UserError, match="'mean' is none of the methods average, maximum"):
+        quality.run([str(data)], ["average", "maximum"], tmp_path, "paper", "EN", 1, "mean")
+
+
+def test_pictures_that_equal_their_sources_count_in_the_mean(data, inside, tmp_path):
+    """As where both caps are on: nothing is nearer to black than black."""
+    for kind in ("visible", "infrared"):
+        write_png(data / kind / "b.png", np.zeros((48, 64), np.uint8))
+        source = read_visible(data / kind / "c.png")
+        write_png(data / kind / "c.png", np.zeros(source.shape, np.uint8))
+    for name, level in (("exact", 0), ("off", 1)):
+        for image in "abc":
+            picture = np.full((48, 64), level * (image != "a"), np.uint8)
+            (data / name).mkdir(exist_ok=True)
+            write_png(data / name / f"{image}.png", picture)
+    record = run(data, tmp_path / "out", str(data / "exact"), str(data / "off"))
+    figures = record["data"]["set"]["summary"]
+    assert figures["exact"]["PSNR"]["images"] == figures["off"]["PSNR"]["images"] == 3
+    assert figures["exact"]["PSNR"]["rank"] < figures["off"]["PSNR"]["rank"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "names"),
+    [
+        (("Vis", "Ir"), ("a.png", "a.png")),
+        (("visible/test", "infrared/test"), ("a.png", "a.png")),
+        (("visible", "lwir"), ("set00/a.png", "set00/a.png")),
+        (("vi", "ir"), ("a_vis.png", "a_ir.png")),
+    ],
+)
+def test_data_is_laid_out_as_for_training(tmp_path, layout, names):
+    for kind, name in zip(layout, names, strict=True):
+        path = tmp_path / kind / name
+        path.parent.mkdir(parents=True)
+        write_png(path, np.zeros((16, 16), np.uint8))
+    (tmp_path / layout[0]).with_name("train").mkdir(exist_ok=True)
+    problems = []
+    [pair] = list_pairs(tmp_path, problems)
+    assert problems == []
+    assert pair.name == names[0].removesuffix(".png")
+    assert (pair.visible, pair.infrared) == tuple(
+        tmp_path / kind / name for kind, name in zip(layout, names, strict=True)
+    )
 
 
 def test_the_interval_is_that_of_the_mean():

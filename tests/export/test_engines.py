@@ -60,7 +60,7 @@ def unsupported(model: ModelProto) -> list[str]:
 @pytest.mark.parametrize("graph", list(Graph))
 def test_every_node_is_supported(small_models, small_fp16_models, precision, graph):
     folder = small_fp16_models if precision is Precision.FP16 else small_models
-    model = onnx.load(folder / model_name(Path("small"), graph, precision))
+    model = onnx.load(folder / model_name("small", graph, precision))
     assert unsupported(model) == []
     # A Fourier transform is what TensorRT-RTX does not know, so something would be seen.
     model.graph.node.insert(5, helper.make_node("DFT", ["infrared"], ["unused"]))

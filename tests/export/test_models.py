@@ -73,6 +73,14 @@ def test_a_fixed_size_computes_no_shapes_at_run_time(small_checkpoint, tmp_path)
     assert Fuser(tmp_path / "small.onnx", device="cpu")(visible, infrared).shape == (48, 64, 3)
 
 
+def test_the_models_may_have_another_name(small_checkpoint, tmp_path):
+    written = export_models(small_checkpoint, tmp_path, (16, 16), name="mine")
+    assert [model.path.name for model in written] == ["mine.onnx", "mine.luminance.onnx"]
+    for name in ("a/b", ".mine", ".."):
+        with pytest.raises(UserError, match="name is"):
+            export_models(small_checkpoint, tmp_path, name=name)
+
+
 def test_an_export_out_of_tolerance_fails_and_writes_nothing(
     small_checkpoint, tmp_path, monkeypatch
 ):

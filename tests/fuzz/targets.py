@@ -142,9 +142,12 @@ def recording(content: bytes) -> None:
 
 
 def safetensors(content: bytes) -> None:
+    from ship_deploy.checkpoint import read_checkpoint
     from training.checkpoints import load_network, read_metadata
 
     path = write("a.safetensors", content)
+    with contextlib.suppress(UserError):
+        json.dumps(read_checkpoint(path).metadata)
     load_network(path)
     read_metadata(path)
 

@@ -1,13 +1,17 @@
 """Reading configs: what is accepted, and how a mistake is named."""
 
+import itertools
 import json
 import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ship_deploy.errors import UserError
-from training.config import Config, load_config
+from training import networks
+from training.config import Config, Pairs, load_config
+from training.manual import render
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
@@ -147,3 +151,26 @@ def test_a_variable_that_is_unknown_or_not_set_is_named(recipe, monkeypatch):
     ):
         with pytest.raises(UserError, match=re.escape(message)):
             load_config(recipe, [f"run.folder=${{{variable}}}/runs"])
+
+
+@pytest.mark.parametrize("network", networks.names())
+def test_the_manual_is_a_config_of_the_defaults_with_every_key(tmp_path, network):
+    text = render(network)
+    (tmp_path / "all.yaml").write_text(text)
+    config = load_config(tmp_path / "all.yaml")
+    plain = {"run": {"name": "mine"}, "data": {"folders": ["my-pairs"]}}
+    assert config == Config.model_validate(plain | {"network": {"name": network}})
+    content = yaml.safe_load(text)
+    shown = {key: list(section) for key, section in content.items()}
+    assert shown == {key: list(section) for key, section in config.model_dump().items()}
+    lines = [line for line in text.splitlines() if line.startswith("  ")]
+    for before, line in itertools.pairwise(lines):
+        if re.match(r" +\w+: .", line):
+            assert before.lstrip().startswith("#"), f"{line} has no meaning"
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_sub_folders_are_named_in_pairs():
+    with pytest.raises(ValueError, match="both sub-folders"):
+        Pairs.model_validate({"path": "a", "visible": "rgb"})
+    assert Pairs.model_validate("a") == Pairs(path=Path("a"))

@@ -10,7 +10,8 @@ import pytest
 from ship_deploy.errors import UserError
 from ship_deploy.frames import PERCENTILES, stretch
 from training import cache
-from training.data import read_folders, read_grey
+from training.config import Pairs
+from training.data import describe, read_folders, read_grey
 from training.saliency import mask
 
 STEMS = ("a", "b", "c")
@@ -39,7 +40,7 @@ def folder(tmp_path):
 
 
 def read(*folders: Path, smallest: int = 16) -> list:
-    return read_folders("data.folders", folders, smallest)
+    return read_folders("data.folders", [Pairs(path=path) for path in folders], smallest)
 
 
 def test_frames_are_luminance_infrared_and_saliency(folder):
@@ -154,7 +155,7 @@ def test_every_problem_is_listed_at_once(folder, tmp_path):
         "infrared/b.*: 2 files",
         "small.png: 31x20, but the visible frame is 30x20",
         "c.bmp: not an image, or a damaged one",
-        "empty: no images",
+        "empty/visible and infrared/: no images",
     ):
         assert problem in message
     assert message.count(";") == 4
@@ -187,35 +188,35 @@ def test_a_frame_that_is_too_small_is_refused(folder):
 def test_cached_frames_are_mapped_and_not_decoded_again(folder, tmp_path, monkeypatch):
     cached = tmp_path / "cache"
     [fresh] = read(folder)
-    read_folders("", [folder], 16, cached)
+    read_folders("", [Pairs(path=folder)], 16, cached)
     monkeypatch.setattr("training.data.read_grey", None)  # whoever decodes now, fails
-    [found] = read_folders("", [folder], 16, cached)
+    [found] = read_folders("", [Pairs(path=folder)], 16, cached)
     assert [pair.name for pair in found] == list(STEMS)
     for pair, expected in zip(found, fresh, strict=True):
         np.testing.assert_array_equal(pair.frames, expected.frames)
     assert all(isinstance(cache.load(path), np.memmap) for path in cached.iterdir())
     with pytest.raises(UserError, match="smaller than 25x25"):  # as without a cache
-        read_folders("", [folder], 25, cached)
+        read_folders("", [Pairs(path=folder)], 25, cached)
 
 
 @pytest.mark.parametrize("kind", ["visible", "infrared"])
 def test_a_changed_source_is_decoded_again(folder, tmp_path, kind):
     cached = tmp_path / "cache"
-    read_folders("", [folder], 16, cached)
+    read_folders("", [Pairs(path=folder)], 16, cached)
     [source] = (folder / kind).glob("b.*")
     write(source, noise(99))
     os.utime(source, ns=(0, 0))  # not the time of the first one, on any file system
-    for pairs in (read(folder), read_folders("", [folder], 16, cached)):
+    for pairs in (read(folder), read_folders("", [Pairs(path=folder)], 16, cached)):
         row = ("visible", "infrared").index(kind)
         np.testing.assert_array_equal(pairs[0][1].frames[row], noise(99))
 
 
 def test_a_damaged_cache_is_decoded_again(folder, tmp_path):
     cached = tmp_path / "cache"
-    read_folders("", [folder], 16, cached)
+    read_folders("", [Pairs(path=folder)], 16, cached)
     for damaged, size in zip(sorted(cached.iterdir()), (0, 100, 1000), strict=True):
         os.truncate(damaged, size)
-    [found], [fresh] = read_folders("", [folder], 16, cached), read(folder)
+    [found], [fresh] = read_folders("", [Pairs(path=folder)], 16, cached), read(folder)
     for pair, expected in zip(found, fresh, strict=True):
         np.testing.assert_array_equal(pair.frames, expected.frames)
 
@@ -231,3 +232,35 @@ def test_an_entry_of_the_cache_that_holds_something_else(tmp_path, frames):
 def test_an_entry_of_the_cache_that_is_an_archive(tmp_path):
     np.savez(tmp_path / "a.npz", np.zeros((4, 8, 8), np.uint8))
     assert cache.load(tmp_path / "a.npz") is None
+
+
+def test_sub_folders_may_have_any_names(tmp_path):
+    for kind, level in (("cam0/colour", 200), ("heat", 50)):
+        (tmp_path / kind).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / kind / "a.png"), np.full((20, 24), level, np.uint8))
+    named = Pairs(path=tmp_path, visible=Path("cam0/colour"), infrared=Path("heat"))
+    [[pair]] = read_folders("", [named], 16)
+    assert pair.frames[:2, 0, 0].tolist() == [200, 50]
+    with pytest.raises(UserError, match=r"heta: no such folder; the nearest is .*/heat"):
+        read_folders("", [named.model_copy(update={"infrared": Path("heta")})], 16)
+    with pytest.raises(UserError, match="or name them, as visible: NAME and infrared: NAME"):
+        read_folders("", [Pairs(path=tmp_path)], 16)
+
+
+def test_the_digest_of_a_folder_is_that_of_its_names_and_files(tmp_path):
+    def digest() -> str:
+        [pairs] = read_folders("", [Pairs(path=tmp_path)], 16)
+        about = describe(pairs)
+        assert about["pairs"] == 1
+        return about["sha256"]
+
+    for kind in ("visible", "infrared"):
+        (tmp_path / kind).mkdir()
+        cv2.imwrite(str(tmp_path / kind / "a.png"), np.full((20, 24), 9, np.uint8))
+    first = digest()
+    assert digest() == first
+    cv2.imwrite(str(tmp_path / "infrared" / "a.png"), np.full((20, 24), 10, np.uint8))
+    second = digest()
+    for kind in ("visible", "infrared"):
+        (tmp_path / kind / "a.png").rename(tmp_path / kind / "b.png")
+    assert len({first, second, digest()}) == 3

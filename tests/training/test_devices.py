@@ -33,7 +33,7 @@ def gradients_of(run: Path) -> torch.Tensor:
 # small that it does not make more of rounding than the sum does.
 OPTIMISER = {"iterations": 3, "learning_rate": 1e-6}
 OBSERVED = (  # what each process ends with, before Lightning lets go of it
-    "import os, sys, torch, training.loop as loop, training.__main__ as main\n"
+    "import os, sys, torch, training.fusion as loop, training.__main__ as main\n"
     "from ship_deploy import console\n"
     "end = loop.Fusion.on_train_end\n"
     "loop.Fusion.on_train_end = lambda self: torch.save(\n"

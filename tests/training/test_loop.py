@@ -1,6 +1,8 @@
 """A tiny run from recipe to weights, and the command line around it."""
 
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,11 +18,15 @@ from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ship_deploy.checkpoint import read_checkpoint
 from ship_deploy.errors import UserError
 from training import networks
 from training.checkpoints import load_network, training_configs
-from training.config import Loss, Optimiser, load_config
-from training.loop import Fusion, Step, learning_rate_share, train
+from training.claim import claimed
+from training.config import Augmentation, Loss, Optimiser, load_config
+from training.crops import Batches, Crops
+from training.fusion import Fusion, Step, learning_rate_share
+from training.loop import train
 from training.losses import fusion_losses
 from training.saliency import mask
 
@@ -281,28 +287,154 @@ def command(*arguments: object, folder: Path) -> tuple[int, str, str]:
     return process.returncode, stdout, stderr
 
 
-def test_command_line_trains(recipe, tmp_path):
-    config = recipe(run={"folder": "runs"})
+def test_command_line_trains(recipe, pairs, tmp_path):
+    judged = {"folders": [pairs], "metrics": ["SD"]}
+    config = recipe(run={"folder": "runs"}, validation=judged)
     (tmp_path / "tiny.yaml").write_text(config.model_dump_json())  # JSON is YAML
     code, stdout, stderr = command("tiny.yaml", "optimiser.iterations=2", folder=tmp_path)
     assert code == 0, stderr
     assert stdout.splitlines()[-1] == "runs/tiny/ema.safetensors"
+    export = "next: python -m export runs/tiny/ema.safetensors -o models --name tiny"
+    assert export in stderr.splitlines()
+    checkpoint = read_checkpoint(tmp_path / "runs" / "tiny" / "ema.safetensors")
+    assert checkpoint.metadata["training_config"]["optimiser"]["iterations"] == 2
+    [data] = checkpoint.metadata["data"].values()
+    assert data["pairs"] == 2 and len(data["sha256"]) == 64
+    assert (
+        checkpoint.metadata["validation"]["step"] == 2 and "SD" in checkpoint.metadata["validation"]
+    )
     assert step_of(tmp_path / "runs" / "tiny" / "ema.safetensors") == "2"
 
 
-def test_ctrl_c_ends_a_run_with_its_checkpoint_whole(recipe, tmp_path):
-    config = recipe(run={"folder": "runs"}, optimiser={"iterations": 1_000_000})
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_the_step_at_hand(recipe, tmp_path, number, code):
+    never = {"folder": "runs", "save_every": 1_000_000}
+    config = recipe(run=never, optimiser={"iterations": 1_000_000})
     (tmp_path / "tiny.yaml").write_text(config.model_dump_json())
     process, run = start("tiny.yaml", folder=tmp_path), tmp_path / "runs" / "tiny"
-    while not (run / "last.ckpt").exists() and process.poll() is None:
+    while not (run / "config.yaml").exists() and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    time.sleep(1)  # some steps
+    process.send_signal(number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
+    assert process.returncode == code, stderr
     assert "interrupted; what was finished is kept" in stderr
+    assert "runs/tiny: saved after step" in stderr
     assert "Traceback" not in stderr
-    assert torch.load(run / "last.ckpt", weights_only=True)["global_step"] >= 2
-    assert not list(run.glob(".*"))
+    step = torch.load(run / "last.ckpt", weights_only=True)["global_step"]
+    assert step_of(run / "ema.safetensors") == str(step)
+    assert {path.name.partition(".")[0] for path in run.iterdir()} == {
+        *("config", "ema", "last", "events")
+    }
+    again = recipe(run=never | {"folder": tmp_path / "runs", "resume": True})
+    assert train(again).parent == run
+
+
+def test_two_runs_into_one_folder_are_one_line(recipe, tmp_path):
+    config = recipe(run={"folder": "runs"}, optimiser={"iterations": 1_000_000})
+    (tmp_path / "tiny.yaml").write_text(config.model_dump_json())
+    first, run = start("tiny.yaml", folder=tmp_path), tmp_path / "runs" / "tiny"
+    while not (run / "run.lock").exists() and first.poll() is None:
+        time.sleep(0.05)
+    code, _, stderr = command("tiny.yaml", folder=tmp_path)
+    first.kill()
+    first.communicate(timeout=60)
+    assert code == 1
+    [line] = stderr.splitlines()
+    assert re.search(rf"error: runs/tiny: process {first.pid} on .* is training there", line)
+    with claimed(run):  # the one that was killed has let go of it
+        assert (run / "run.lock").exists()
+    assert not (run / "run.lock").exists()
+
+
+def test_a_folder_is_left_as_it_was_if_nothing_began(tmp_path):
+    with pytest.raises(ZeroDivisionError), claimed(tmp_path / "runs" / "a"):
+        raise ZeroDivisionError
+    assert not (tmp_path / "runs" / "a").exists()
+
+
+def spoil(monkeypatch, step: int, what) -> None:
+    """Let `what` become of the terms of the loss in one step, counted from 1."""
+    forward, count = Step.forward, iter(range(1, 1000))
+
+    def spoilt(self, batch):
+        terms = forward(self, batch)
+        return what(terms) if next(count) == step else terms
+
+    monkeypatch.setattr(Step, "forward", spoilt)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (lambda terms: terms * torch.tensor([1, math.nan, 1]), "loss.intensity is nan, the grad"),
+        (lambda terms: terms + torch.tensor([math.inf, 0, 0]), "loss.mask is inf; its batch"),
+        (lambda terms: terms + (terms - terms.detach()).sqrt(), "step 4: the gradient is "),
+    ],
+    ids=["nan", "infinite", "gradient"],
+)
+def test_a_loss_that_is_not_finite_stops_the_run(recipe, pairs, tmp_path, monkeypatch, what, said):
+    train(recipe(run={"name": "sound"}, optimiser={"iterations": 3, "final": 1}))
+    spoil(monkeypatch, 4, what)
+    with pytest.raises(UserError) as raised:
+        train(recipe(optimiser={"iterations": 9, "final": 1}, run={"save_every": 2}))
+    message = str(raised.value)
+    assert message.startswith("step 4: ") and said in message and "\n" not in message
+    assert f"its batch is of {pairs / 'a'}" in message or f"{pairs / 'b'}" in message
+    assert f"{tmp_path / 'tiny'} keeps the last finite state" in message
+    state = torch.load(tmp_path / "tiny" / "last.ckpt", weights_only=True)
+    assert state["global_step"] == 3
+    sound = load_network(tmp_path / "sound" / "ema.safetensors").state_dict()
+    for key, tensor in load_network(tmp_path / "tiny" / "ema.safetensors").state_dict().items():
+        assert torch.equal(tensor, sound[key]), key
+
+
+def test_a_first_step_that_is_not_finite_keeps_nothing(recipe, tmp_path, monkeypatch):
+    spoil(monkeypatch, 1, lambda terms: terms * math.nan)
+    with pytest.raises(UserError, match=r"step 1: .* nothing was saved yet"):
+        train(recipe())
+    assert not (tmp_path / "tiny" / "last.ckpt").exists()
+
+
+def test_weights_that_are_not_finite_are_never_saved(recipe, tmp_path):
+    run = {"save_every": 1}
+    rate = {"learning_rate": 1e39, "clip": None}  # beyond what FP32 holds
+    with pytest.raises(UserError, match=r"step 1: weights that are not finite"):
+        train(recipe(run=run, optimiser=rate))
+    assert not (tmp_path / "tiny" / "last.ckpt").exists()
+
+
+def test_the_pictures_of_a_batch_are_those_that_were_cropped(recipe, pairs):
+    data = recipe(data={"batch": 1}).data
+    crops = Crops(data, Augmentation(), 3)
+    batches = Batches(crops, data)
+    seen = set()
+    for step in range(20):
+        [name] = batches.pictures(step)
+        seen.add(name)
+        image = cv2.imread(f"{pairs}/visible/{Path(name).name}.png", 0)
+        values, counts = np.unique(crops[step, 0][0].numpy(), return_counts=True)
+        whole = dict(zip(*np.unique(image, return_counts=True), strict=True))
+        assert all(whole.get(v, 0) >= n for v, n in zip(values, counts, strict=True))
+    assert seen == {str(pairs / "a"), str(pairs / "b")}
+
+
+def test_a_worker_that_dies_is_a_sentence(recipe, monkeypatch):
+    def die(self, place):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(Crops, "__getitem__", die)
+    with pytest.raises(UserError, match=r"data\.workers: a process that crops was killed"):
+        train(recipe(data={"workers": 1}))
+
+
+def test_a_run_leaves_its_config_and_no_empty_file(recipe):
+    config = recipe()
+    folder = train(config).parent
+    names = {path.name.partition(".")[0] for path in folder.iterdir()}
+    assert names == {"config", "ema", "last", "events"}
+    assert all(path.stat().st_size for path in folder.iterdir())
+    assert load_config(folder / "config.yaml") == config
 
 
 def test_command_line_writes_masks(pairs, tmp_path):

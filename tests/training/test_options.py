@@ -10,7 +10,7 @@ import yaml
 from safetensors import safe_open
 
 from ship_deploy import UserError
-from training.config import load_config
+from training.config import Pairs, load_config
 from training.data import read_folders
 from training.options import load_options
 
@@ -82,7 +82,7 @@ def test_a_published_training_is_that_of_published_yaml(tmp_path):
     assert config.augmentation == expected.augmentation
     assert config.data == expected.data.model_copy(update={"workers": 6})
     assert (config.run.name, config.run.seed, config.run.save_every) == ("theirs", 10, 2000)
-    assert config.validation.folders == [tmp_path] and config.validation.every == 1000
+    assert config.validation.folders == [Pairs(path=tmp_path)] and config.validation.every == 1000
     said = "\n".join(lines)
     assert "train.optim_g.lr: 0.0001 -> optimiser.learning_rate=0.0001" in said
     assert "val.suffix: true -> no counterpart" in said
@@ -151,7 +151,7 @@ def m3fd(pairs, tmp_path) -> Path:
 
 
 def test_mask_vi_is_saliency(m3fd):
-    ((pair, _),) = read_folders("data.folders", [m3fd], 16)
+    ((pair, _),) = read_folders("data.folders", [Pairs(path=m3fd)], 16)
     assert (pair.frames[2] == 77).all()
 
 

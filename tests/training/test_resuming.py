@@ -13,9 +13,10 @@ import torch
 import yaml
 
 from ship_deploy.errors import UserError
-from training.checkpoints import load_network
+from training.checkpoints import load_network, training_configs
 from training.config import Config
-from training.loop import Fusion, train
+from training.fusion import Fusion
+from training.loop import train
 
 REPOSITORY = Path(__file__).parents[2]
 ITERATIONS, EVERY = 11, 3
@@ -110,12 +111,13 @@ def test_a_run_killed_again_and_again_ends_with_the_same_bits(recipe, tmp_path, 
     train(long_recipe(recipe, "whole", 0))
     torch.rand(5)  # whatever the generators hold by now, a resumed run has its own state
     kill("update 5", long_recipe(recipe, "killed", workers))  # after the one saving at 3
+    # Of writes, config.yaml's are the first two, and of renames the first.
     for moment, step in (
         ("forward 3", 3),  # of step 6, so that the steps after 3 go to waste a second time
-        ("write 3", 3),  # into a temporary last.ckpt of step 6; ema.safetensors has its own
-        ("rename 2", 6),  # last.ckpt of step 6
-        ("write 1", 6),  # into a temporary ema.safetensors of step 9
-        ("rename 1", 6),  # ema.safetensors of step 9, whose last.ckpt never comes
+        ("write 5", 3),  # into a temporary last.ckpt of step 6; ema.safetensors has its own
+        ("rename 3", 6),  # last.ckpt of step 6
+        ("write 3", 6),  # into a temporary ema.safetensors of step 9
+        ("rename 2", 6),  # ema.safetensors of step 9, whose last.ckpt never comes
         ("update 4", 9),
     ):
         kill(moment, long_recipe(recipe, "killed", workers, resume=True))
@@ -168,11 +170,69 @@ def test_a_finished_run_is_left_as_it_is(recipe):
 
 def test_random_states_are_restored(recipe):
     fusion = Fusion(recipe())
-    checkpoint = {}
+    checkpoint = {
+        "global_step": 0,
+        "lr_schedulers": [{"last_epoch": 0}],
+        "optimizer_states": [{"param_groups": []}],
+    }
     fusion.on_save_checkpoint(checkpoint)
     drawn = torch.rand(3)
     fusion.on_load_checkpoint(checkpoint)
     assert torch.equal(torch.rand(3), drawn)
+
+
+def rate_of(run: Path) -> float:
+    [optimiser] = torch.load(run / "last.ckpt", weights_only=True)["optimizer_states"]
+    return optimiser["param_groups"][0]["lr"]
+
+
+def test_a_changed_setting_is_applied_said_and_recorded(recipe, capsys):
+    weights = train(recipe(optimiser={"iterations": 2, "final": 1}))
+    changed = {"iterations": 4, "learning_rate": 1e-6, "final": 1}
+    before = load_network(weights).state_dict()
+    capsys.readouterr()
+    train(recipe(run={"resume": True}, optimiser=changed))
+    said = capsys.readouterr().err
+    assert f"{weights.parent}: going on after step 2 of 4\n" in said
+    assert "optimiser.learning_rate: 0.01 -> 1e-06, from here on" in said
+    assert rate_of(weights.parent) == pytest.approx(1e-6)
+    rates = [stage["optimiser"]["learning_rate"] for stage in training_configs(weights)]
+    assert rates == [1e-2, 1e-6], "the weights came of both"
+    for key, tensor in load_network(weights).state_dict().items():
+        assert torch.allclose(tensor, before[key], atol=0.02), key
+
+
+def test_a_schedule_goes_on_as_the_new_settings_say(recipe):
+    optimiser = {"iterations": 4, "schedule": "steps", "milestones": [3], "factor": 0.5}
+    weights = train(recipe(optimiser=optimiser))
+    assert rate_of(weights.parent) == pytest.approx(0.5e-2)
+    longer = optimiser | {"iterations": 5, "milestones": [2, 3], "learning_rate": 4e-2}
+    train(recipe(run={"resume": True}, optimiser=longer))
+    assert rate_of(weights.parent) == pytest.approx(1e-2)
+
+
+def test_what_changes_nothing_that_is_learned_is_no_new_stage(recipe, capsys):
+    weights = train(recipe())
+    more = {"iterations": 6}
+    train(recipe(run={"resume": True}, optimiser=more))
+    train(recipe(run={"resume": True, "save_every": 3}, optimiser=more | {"iterations": 7}))
+    assert "run.save_every: 2 -> 3" in capsys.readouterr().err
+    train(recipe(run={"resume": True, "save_every": 4}, optimiser=more | {"iterations": 7}))
+    assert len(training_configs(weights)) == 3
+
+
+def test_a_finished_run_says_so_and_records_nothing(recipe, capsys):
+    weights = train(recipe())
+    train(recipe(run={"resume": True}, optimiser={"learning_rate": 1}))
+    assert "tiny: finished, at step 4; more optimiser.iterations go on" in capsys.readouterr().err
+    assert [c["optimiser"]["learning_rate"] for c in training_configs(weights)] == [1e-2]
+
+
+def test_other_weights_to_start_from_are_refused(recipe):
+    first = train(recipe(run={"name": "first"}))
+    train(recipe())
+    with pytest.raises(UserError, match=r"run\.weights: the run to resume has null, not .*first"):
+        train(recipe(run={"resume": True, "weights": first}, optimiser={"iterations": 6}))
 
 
 def test_another_network_cannot_go_on(recipe):

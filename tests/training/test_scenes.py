@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from training.config import Pairs
 from training.data import read_folders
 from training.scenes import HARD, Scene, Target, film, hard_kind, hard_scene, living, render, scene
 from training.scenes.figures import PACE, Car, Person
@@ -305,4 +306,6 @@ def test_command_writes_a_data_set(tmp_path, hard):
         assert kinds[name] == [target.kind for target in drawn.targets]
         for label, target in enumerate(drawn.targets, 1):
             assert np.array_equal(masks == label, target.mask)
-    assert [pair.name for pair in read_folders("folders", [tmp_path], 32)[0]] == list(kinds)
+    assert [pair.name for pair in read_folders("folders", [Pairs(path=tmp_path)], 32)[0]] == list(
+        kinds
+    )

@@ -11,9 +11,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ship_deploy.errors import UserError
 from training.checkpoints import load_network
+from training.config import Pairs
 from training.data import read_folders
 from training.loop import train
 from training.metrics import METRICS
+from training.stopping import Stopping
+from training.validation import STRIP
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
@@ -32,7 +35,7 @@ def test_the_averaged_weights_are_measured_on_whole_frames(recipe, pairs, settin
     lines = lines_of(weights.parent)
     assert [line["step"] for line in lines] == [3, 6, 7]
     network, scores = load_network(weights), []
-    for pair in read_folders("", [pairs], 16)[0]:
+    for pair in read_folders("", [Pairs(path=pairs)], 16)[0]:
         visible, infrared = pair.frames[:2, None]
         with torch.inference_mode():
             fused = network(visible[None] / 255, infrared[None] / 255)[0][0]
@@ -49,10 +52,12 @@ def test_metrics_and_panels_are_in_tensorboard(recipe, pairs, settings):
     [image] = events.Images("validation/a")
     content = np.frombuffer(io.BytesIO(image.encoded_image_string).read(), np.uint8)
     panel = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-    assert panel.shape == (32, 3 * 40)
+    assert panel.shape == (STRIP + 32, 3 * 40)
+    titles, images = np.split(panel, [STRIP])
     for place, kind in enumerate(("visible", "infrared")):
         source = cv2.imread(str(pairs / kind / "a.png"), cv2.IMREAD_GRAYSCALE)
-        np.testing.assert_array_equal(panel[:, 40 * place : 40 * (place + 1)], source)
+        np.testing.assert_array_equal(images[:, 40 * place : 40 * (place + 1)], source)
+    assert all(part.any() for part in np.split(titles, 3, axis=1)), "each has its title"
 
 
 def test_validation_leaves_the_training_alone(recipe, settings):
@@ -83,3 +88,21 @@ def test_a_metric_without_a_value_is_null(recipe, settings):
     """MS-SSIM halves a frame four times; these are too small for it."""
     folder = train(recipe(validation=settings | {"metrics": ["MS-SSIM", "SD"]})).parent
     assert [line["MS-SSIM"] for line in lines_of(folder)] == [None, None]
+
+
+def test_a_word_and_a_bar_show_that_it_validates(recipe, settings, capsys):
+    train(recipe(validation=settings, optimiser={"iterations": 3}))
+    said = capsys.readouterr().out
+    assert "Validating step 3:" in said
+    assert "step 3, 2 pairs: SD " in said
+
+
+def test_a_validation_that_is_told_to_stop_records_nothing(recipe, settings, monkeypatch):
+    asked = iter([None, 2])  # as if Ctrl-C came after the first pair
+    signals = property(lambda _: next(asked, 2), lambda *_: None)
+    monkeypatch.setattr(Stopping, "asked", signals, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe(validation=settings | {"every": 1}, run={"name": "stopped"}))
+    folder = recipe().run.folder / "stopped"
+    assert not (folder / "validation.jsonl").exists()
+    assert torch.load(folder / "last.ckpt", weights_only=True)["global_step"] == 1

@@ -14,6 +14,7 @@ from torchmetrics.functional.image import (
 from training.metrics.filters import gaussian, separable
 
 PEAK = 255.0
+BEST = 100.0  # dB
 NOISE = 2.0  # variance of the eye's own noise in VIF, grey levels squared
 NOTHING = 1e-10  # a variance below this is none
 SMALLEST_VIF = 41  # pixels: 17 at the first of four scales, then 9, 5 and 3, halved in between
@@ -23,15 +24,21 @@ SMALLEST_MULTISCALE = 176  # pixels: torchmetrics wants more than 10 left after 
 def peak_ratio(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     """PSNR = 10 log10(255^2 / MSE) in dB, MSE the mean over both sources; higher is better.
 
-    Infinite for an image that equals both. Others average the two PSNRs instead.
+    0 to 100 dB, which an image that equals both has, so that means stay finite. Others average the
+    two PSNRs instead.
     """
-    return 10 * torch.log10(PEAK**2 / _squared_error(fused, visible, infrared))
+    return _decibels(torch.full_like(fused[:, 0, 0], PEAK), fused, visible, infrared)
 
 
 def peak_ratio_cddfuse(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
     """The same with the largest level of the fused image as the peak instead of 255."""
-    peak = fused.amax((1, 2))
-    return 10 * torch.log10(peak**2 / _squared_error(fused, visible, infrared))
+    return _decibels(fused.amax((1, 2)), fused, visible, infrared)
+
+
+def _decibels(peak: Tensor, fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:
+    error = _squared_error(fused, visible, infrared)
+    ratio = 10 * torch.log10(peak**2 / error)
+    return torch.where(error > 0, ratio, BEST).clamp(0, BEST)
 
 
 def similarity(fused: Tensor, visible: Tensor, infrared: Tensor) -> Tensor:

@@ -88,10 +88,11 @@ def test_too_small_is_nan(name, side):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_constant_images_are_no_accident(name, convention):
-    """Nothing divides by nothing: a score or infinity (PSNR of equal images), never NaN."""
-    flat = torch.full((180, 180), 90, dtype=torch.uint8)
-    assert not METRICS[name](flat, flat, flat, convention).isnan()
-    assert not METRICS[name](flat, flat, noise(180, 180), convention).isnan()
+    """Nothing divides by nothing: a score that a mean can be taken of, even where all is black."""
+    for level in (0, 90):
+        flat = torch.full((180, 180), level, dtype=torch.uint8)
+        assert METRICS[name](flat, flat, flat, convention).isfinite()
+        assert METRICS[name](flat, flat, noise(180, 180), convention).isfinite()
 
 
 def test_wrong_images_are_refused():
