@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ship_deploy.errors import UserError
 from ship_deploy.processors import usable_processors
 
 FORMAT = "ship-deploy bench 1"
+LARGEST = 1e9  # of a number in a file
 FUSE, STREAM = "fuse", "camera to picture"
 
 
@@ -143,15 +144,40 @@ def read_record(path: Path) -> Record:
             raise ValueError
         results = [Measurement(**result) for result in told.pop("results")]
         record = Record(results=results, **told)
-        for result in results:
-            samples = np.asarray(result.samples, np.float64)
-            if samples.ndim != 1 or not samples.size or not (samples > 0).all():
-                raise ValueError
+        if not all(_is_sound(result) for result in results) or not _is_sound(record):
+            raise ValueError
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: not a file of ship-deploy bench") from error
     return record
+
+
+def _is_sound(told: Record | Measurement) -> bool:
+    """Whether all fields, but for results, are of the types and ranges that they should have."""
+    kinds = get_type_hints(type(told))
+    return all(_fits(getattr(told, name), kind) for name, kind in kinds.items()) and (
+        all(0 < p < 100 for p in told.percentiles)
+        if isinstance(told, Record)
+        else bool(told.samples) and min(told.samples) > 0
+    )
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and abs(value) < LARGEST  # NaN is not
+    if isinstance(kind, type) and not get_args(kind):
+        return type(value) is kind or kind is Measurement
+    if get_origin(kind) in (dict, Mapping):
+        return isinstance(value, dict) and all(
+            _fits(item, k)
+            for pair in value.items()
+            for item, k in zip(pair, get_args(kind), strict=False)
+        )
+    if get_origin(kind) is Sequence:
+        return isinstance(value, list) and all(_fits(item, get_args(kind)[0]) for item in value)
+    return any(_fits(value, each) for each in get_args(kind))  # a union
 
 
 def compare(before: Record, after: Record) -> list[Change]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rich import box
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -127,7 +128,7 @@ def compare(before: Path, after: Path, limit: str | None) -> None:
         times = [f"{records.milliseconds(t)} ms" for t in (change.before, change.after)]
         other = " (another file)" if change.other_model else ""
         table.add_row(
-            f"{model}{other}, {_setting(what, size, threads, backend, device)}",
+            escape(f"{model}{other}, {_setting(what, size, threads, backend, device)}"),
             *(f"p{change.percentile:g}", *times, f"{change.value - 1:+.1%}"),
             *(f"{change.low - 1:+.1%} to {change.high - 1:+.1%}", change.verdict()),
         )
@@ -200,7 +201,7 @@ def _print(found: Sequence[records.Record], style: Style) -> None:
         table.columns[2].overflow = "fold"
         for machine, what, model, on, threads, size, *figures in lines:
             setting = _setting(what, size, None if threads == "-" else int(threads), on)
-            table.add_row(machine, model, setting, *figures)
+            table.add_row(*map(escape, (machine, model, setting, *figures)))
         console.OUT.print(table)
 
 

@@ -9,6 +9,7 @@ from ship_deploy.results import Result
 from ship_deploy.streams.addresses import show_address
 from ship_deploy.streams.encoder import Encoder, check_installed
 from ship_deploy.streams.reader import BACK_OFF
+from ship_deploy.streams.recordings.codecs import FALLBACK, encoding, find_codec
 from ship_deploy.streams.sources import RATE
 
 CONTAINERS = {"rtsp": "rtsp", "rtmp": "flv", "srt": "mpegts", "udp": "mpegts", "http": "mpegts"}
@@ -20,7 +21,7 @@ _log = logging.getLogger("ship_deploy.streams")
 
 
 class PushOutput:
-    """A live stream to a media server, such as MediaMTX, in H.264; an `Output`.
+    """A live stream to a media server, such as MediaMTX, by the codec of recordings; an `Output`.
 
     The program `ffmpeg` encodes and sends, in a process that can be ended whatever the network
     does. The pipeline is never held up: `write` stores the newest result, which is sent at a
@@ -35,7 +36,7 @@ class PushOutput:
         back_off: seconds, the first pause and the longest.
 
     Raises:
-        UserError: another kind of address, or there is no `ffmpeg`.
+        UserError: another kind of address, or there is no `ffmpeg` that can encode for it.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class PushOutput:
             known = ", ".join(f"{scheme}://" for scheme in CONTAINERS)
             raise UserError(f"{self.name}: not the address of a media server ({known})")
         check_installed(self.name)
-        # No picture waits for a later one, and one a second needs none before it.
-        options = f"-c:v libx264 -preset veryfast -tune zerolatency -g {round(rate)}"
-        options += f" -pix_fmt yuv420p -f {CONTAINERS[scheme]}"
+        if scheme == "rtmp" and find_codec() is FALLBACK:
+            raise UserError(f"{self.name}: this ffmpeg has no encoder of H.264, which RTMP needs")
+        options = f"{encoding(rate)} -f {CONTAINERS[scheme]}"
         options += {"rtsp": " -rtsp_transport tcp", "http": " -method PUT"}.get(scheme, "")
         self._options = options
         self.sent = 0  # pictures, over all connections

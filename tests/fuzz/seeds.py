@@ -201,6 +201,28 @@ def recordings() -> list[bytes]:
     return found
 
 
+def index() -> bytes:
+    told = {"file": "night-1.mp4", "begin": "2026-11-25T14:00:00.000+00:00", "rate": 25.0}
+    end = {"end": "2026-11-25T14:10:00.000+00:00", "bytes": 1000, "why": "segment"}
+    other = told | {"file": "2026/night-2.mp4"}
+    lines = [{"event": "begin", **told}, {"event": "end", **told, **end}]
+    lines += [{"event": "end", **other, **end}, {"event": "removed", **other}]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def measurements() -> bytes:
+    from ship_deploy.bench.records import FUSE, Measurement, Record
+
+    about = {"model": "ship-s", "digest": "0" * 64, "precision": "fp32", "backend": "onnxruntime"}
+    result = Measurement(
+        **(about | {"what": FUSE, "device": "cpu", "threads": 2, "size": "16x16", "warm_up": 1}),
+        samples=[0.01 * n for n in range(1, 30)],
+        watts={"package": 12.5},
+    )
+    machine = {"processor": "a processor", "cores": "2"}
+    return Record("here", machine, "2026-11-25T14:00:00", [50.0], [result]).content()
+
+
 def seeds(target: str) -> list[bytes]:
     """Inputs that a target accepts."""
     match target:
@@ -232,6 +254,10 @@ def seeds(target: str) -> list[bytes]:
             return configs()
         case "decoded":
             return entries()
+        case "recording_index":
+            return [index()]
+        case "bench":
+            return [measurements()]
         case "requests":
             return requests()
         case _:

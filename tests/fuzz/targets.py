@@ -172,6 +172,32 @@ def decoded(content: bytes) -> None:
         raise RefusalError
 
 
+def recording_index(content: bytes) -> None:
+    """The index of a recording, and when its files begin and end."""
+    from ship_deploy.commands.find import _local
+    from ship_deploy.streams.recordings.index import read_index
+
+    parts = read_index(write("night.jsonl", content))
+    if not parts:
+        raise RefusalError
+    for part in parts:
+        with contextlib.suppress(OSError):  # a ValueError would be NUL in the name
+            part.path.stat()
+        _local(part.begin)
+        assert part.rate > 0 and (part.end is None or _local(part.until))
+
+
+def bench(content: bytes) -> None:
+    """A file of measurements: compared, and in tables."""
+    from ship_deploy.bench import records
+
+    found = records.read_record(write("bench.json", content))
+    lines = list(records.rows([found]))
+    heads = records.heading(records.all_percentiles([found]))
+    records.markdown(heads, lines), records.as_csv(heads, lines)
+    records.compare(found, found)
+
+
 class Complaints(logging.Handler):
     """Remembers what the server logs: an answer that failed."""
 
@@ -219,7 +245,7 @@ TARGETS: dict[str, Target] = {
     each.__name__: each
     for each in (
         *(artifact, sealed, passport, calibration, points, pairs, images, dead_pixels, video),
-        *(recording, safetensors, pth, config, decoded, requests),
+        *(recording, safetensors, pth, config, decoded, recording_index, bench, requests),
     )
 }
 

@@ -11,7 +11,7 @@ FORMATS = {
     ".mp4": f"{_FRAGMENTS} -f mp4",
     ".mov": f"{_FRAGMENTS} -f mov",
     ".mkv": "-cluster_time_limit 1000 -f matroska",
-    ".avi": "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p -f avi",
+    ".avi": "-q:v 3 -pix_fmt yuvj420p -f avi",
 }
 TRIAL = 20.0  # seconds that an encoder may take to show that it works
 
@@ -46,7 +46,7 @@ def find_codec() -> Codec:
         if codec.name in listed and _works(codec):
             return codec
     _log.warning(
-        "this ffmpeg has no encoder of H.264 that works: recording MPEG-4 Part 2, which browsers "
+        "this ffmpeg has no encoder of H.264 that works: encoding MPEG-4 Part 2, which browsers "
         "do not play",
         extra={"event": "codec", "codec": FALLBACK.name},
     )
@@ -58,11 +58,14 @@ def options_for(suffix: str, rate: float) -> str:
 
     A key frame a second is where a player can begin, and what a fragment ends before.
     """
-    options = f"-g {max(1, round(rate))} "
-    if suffix != ".avi":
-        codec = find_codec()
-        options += f"-c:v {codec.name} {codec.options} "
-    return f"{options}{FORMATS[suffix]} -flush_packets 1"
+    options = f"-g {max(1, round(rate))} -c:v mjpeg" if suffix == ".avi" else encoding(rate)
+    return f"{options} {FORMATS[suffix]} -flush_packets 1"
+
+
+def encoding(rate: float) -> str:
+    """Options of FFmpeg for the codec that is found here, with a key frame a second."""
+    codec = find_codec()
+    return f"-g {max(1, round(rate))} -c:v {codec.name} {codec.options}"
 
 
 def _works(codec: Codec) -> bool:

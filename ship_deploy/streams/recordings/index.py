@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import math
 import os
 import subprocess
 import threading
@@ -67,14 +68,14 @@ def read_index(path: Path) -> list[Part]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     parts: dict[Path, Part] = {}
     for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError, RecursionError):
             told = json.loads(line)
             file = _inside(path.parent, told["file"])
             if told["event"] == "removed":
                 parts.pop(file, None)
             else:
                 begin = _seconds(told["begin"])
-                part = Part(file, begin, float(told["rate"]), facts=told)
+                part = Part(file, begin, _rate(told["rate"]), facts=told)
                 if told["event"] == "end":
                     end = _seconds(told["end"])
                     part = replace(part, end=end, bytes=int(told["bytes"]))
@@ -198,9 +199,16 @@ def count_pictures(path: Path) -> int | None:
 
 def _inside(folder: Path, name: str) -> Path:
     path = Path(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         raise ValueError(name)
     return folder / path
+
+
+def _rate(told: object) -> float:
+    rate = float(str(told))
+    if not 0 < rate < math.inf:
+        raise ValueError(told)
+    return rate
 
 
 def _iso(moment: float) -> str:

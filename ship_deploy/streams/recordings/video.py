@@ -27,7 +27,7 @@ from ship_deploy.streams.recordings.part import OpenPart, draw_clock
 LONGEST_GAP = 30.0  # seconds that one picture stands for; after a longer gap, a new file is begun
 STEP = 1.0  # seconds by which the computer's clock was set, from which on a new file is begun
 ENOUGH = 1 << 24  # bytes that are free before a recording that failed is begun anew
-RETRY = 60.0  # seconds of results after which a recording that failed is begun anew
+RETRY = 5.0  # seconds of results after which a recording that failed is begun anew
 
 _log = logging.getLogger("ship_deploy.streams")
 
