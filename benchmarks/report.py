@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    batch,
     bindings,
     bombs,
     card,
@@ -37,6 +38,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
+    "batch": batch.tabulate,
     "bindings": bindings.tabulate,
     "bombs": bombs.tabulate,
     "bundled": bundled.tabulate,

@@ -3,9 +3,11 @@
 import contextlib
 import errno
 import fcntl
+import io
 import os
 import re
 import secrets
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -26,11 +28,24 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         UserError: the folder cannot be written to, or is full.
     """
+    _place(path, io.BytesIO(content))
+
+
+def copy_atomically(source: Path, path: Path) -> None:
+    """The same with the content of a file, of any size."""
+    try:
+        with source.open("rb") as content:
+            _place(path, content)
+    except OSError as error:
+        raise UserError(f"{source}: cannot read ({error.strerror or error})") from error
+
+
+def _place(path: Path, content: BinaryIO) -> None:
     temporary = path  # until there is one
     try:
         temporary, opened = _begin(path)
         with opened as file:
-            file.write(content)
+            shutil.copyfileobj(content, file, 1 << 20)
             put_in_place(temporary, file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot write ({error.strerror or error})") from error
