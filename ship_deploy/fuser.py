@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy import backends
+from ship_deploy.backends.address import is_address
 from ship_deploy.backends.info import Info
 from ship_deploy.backends.providers import GpuOptions
 from ship_deploy.cuda.arrays import CudaArray, is_on_device
@@ -33,12 +34,13 @@ class Fuser:
 
     Args:
         model: name of a bundled model, see `ship-deploy models`; or the path of a `model.onnx` from
-            `python -m export` or of an engine from `ship-deploy build`. The default if not given,
+            `python -m export` or of an engine from `ship-deploy build`; or address of a model on a
+            Triton server, such as "grpc://localhost:8001/ship-t". The default if not given,
             which is the same on every machine; the log says which, and why.
         backend: "onnxruntime"; "onnxruntime-tensorrt" and "onnxruntime-tensorrt-rtx", which run in
             ONNX Runtime's providers of those names or not at all; "tensorrt", which builds an
-            engine from an ONNX model the first time, into the cache; or "auto": TensorRT for an
-            engine, ONNX Runtime for a model.
+            engine from an ONNX model the first time, into the cache; "triton"; or "auto": TensorRT
+            for an engine, Triton for an address, ONNX Runtime for a model.
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
         threads: processor threads for one call; if not given, as many as this process may use: by
             its affinity, and by the CPU quota of its container.
@@ -74,12 +76,12 @@ class Fuser:
     ) -> None:
         check_percentiles(percentiles)
         self._percentiles = percentiles
-        path = find_model(model)
+        found: Path | str = model if is_address(model) else find_model(model)
         if model is None:
-            _log.info("model %s: %s", path.stem, WHY)
+            _log.info("model %s: %s", Path(found).stem, WHY)
         key = None if signed_by is None else Path(signed_by).absolute()
         self._arguments: dict[str, Any] = {
-            "model": path.absolute(),
+            "model": found if isinstance(found, str) else found.absolute(),
             "backend": backend,
             "device": device,
             "threads": threads,
@@ -88,8 +90,10 @@ class Fuser:
             "signed_by": key,
             "gpu": gpu,
         }
-        self._backend = backends.load(path, backend, device, threads, cuda, key, gpu)
-        self.info: Info = replace(self._backend.info, model=str(path))
+        self._backend = backends.load(found, backend, device, threads, cuda, key, gpu)
+        self.info: Info = self._backend.info
+        if isinstance(found, Path):  # an engine in the cache is asked for as a model
+            self.info = replace(self.info, model=str(found))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the model anew, from its path."""
