@@ -5,7 +5,7 @@ EXTRA ?= cpu# gpu: ONNX Runtime with CUDA
 INSTALLED := .venv/installed-$(EXTRA)
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-.PHONY: install demo test test-oldest test-ros2 fuzz mutants sbom lock lint docs bench clean
+.PHONY: install demo test test-oldest test-ray test-ros2 test-triton fuzz mutants sbom lock lint docs bench clean
 
 install: $(INSTALLED)
 
@@ -39,6 +39,26 @@ build/ros2/installed: tests/ros2/requirements.txt constraints.txt
 	build/ros2/bin/pip install --quiet --no-deps --require-hashes -r tests/ros2/requirements.txt
 	build/ros2/bin/pip install --quiet --constraint constraints.txt ".[cpu]" pytest
 	build/ros2/bin/pip uninstall --quiet --yes ship-deploy  # the checkout is tested
+	touch $@
+
+# Archives on a local Ray cluster of three nodes, and in an object store.
+test-ray: build/ray/installed
+	build/ray/bin/python -m pytest --confcutdir tests/ray tests/ray
+
+build/ray/installed: tests/ray/requirements.txt
+	$(PYTHON) -m venv build/ray
+	build/ray/bin/pip install --quiet --upgrade "pip>=25.1"
+	build/ray/bin/pip install --quiet --no-deps -r tests/ray/requirements.txt
+	touch $@
+
+# Fusing on a real Triton server, whose wheel is for Linux on x86-64; pinned for Python 3.11.
+test-triton: build/triton/installed
+	build/triton/bin/python -m pytest --confcutdir tests/triton tests/triton
+
+build/triton/installed: tests/triton/requirements.txt
+	$(PYTHON) -m venv build/triton
+	build/triton/bin/pip install --quiet --upgrade "pip>=25.1"
+	build/triton/bin/pip install --quiet --no-deps --require-hashes -r tests/triton/requirements.txt
 	touch $@
 
 # Attacks on every kind of input, this long each; findings stay in build/fuzz.

@@ -37,6 +37,7 @@ ALL: list[str] = []  # candidates; none named is all of them
 RUNTIME = ["onnxruntime-cpu-fp32"]
 NO_DATA: list[Path] = []
 DRIFT = {"fp32": 1e-4, "fp16": 1e-2}  # relative error of a layer that is worth a look
+WORKERS = [1, 2]
 BOXES = Path(__file__).parent / "targets" / "boxes.json"
 CHECKPOINT = Path(__file__).parents[1] / "configs" / "ship.safetensors"
 
@@ -463,6 +464,25 @@ def threads(
 
 
 @app.command()
+def batch(
+    output: Output,
+    pairs: Annotated[int, typer.Option(min=100, help="Pairs of the long run.")] = 100_000,
+    few: Annotated[int, typer.Option(min=50, help="Pairs of the runs to compare.")] = 20_000,
+    workers: Annotated[
+        list[int], typer.Option(min=1, help="Number of workers; may be repeated.")
+    ] = WORKERS,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames.")] = "48x64",
+    model: Annotated[str, typer.Option(help="Name of a bundled model.")] = "ship-t",
+) -> None:
+    """Fuse an archive of small pairs on Ray; run by build/ray/bin/python, see make test-ray."""
+    from benchmarks.batch import run
+
+    with ERR.status("Fusing; leave the machine alone"):
+        table = run(output, pairs, few, parse_size("--size", size), model, workers)
+    _show(table)
+
+
+@app.command()
 def interruption(
     output: Output,
     kills: Annotated[int, typer.Option(min=1, help="Runs to end by kill -9.")] = 1000,
@@ -482,6 +502,15 @@ def bindings(output: Output) -> None:
     from benchmarks import bindings
 
     _show(bindings.run(output))
+
+
+@app.command()
+def operators(output: Output) -> None:
+    """Look for every ONNX operator of our graphs in what TensorRT's versions support."""
+    with ERR.status("Importing torch and ONNX"):
+        from benchmarks import operators
+
+    _show(operators.run(output))
 
 
 @app.command()

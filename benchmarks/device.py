@@ -7,6 +7,7 @@ import numpy as np
 
 from ship_deploy.cuda import Cuda, load
 from ship_deploy.cuda.arrays import DeviceArray, empty_like, is_on_device
+from ship_deploy.cuda.buffers import Buffer
 from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.errors import UserError
 
@@ -53,6 +54,23 @@ def check_round_trip(cuda: Cuda) -> None:
         for stream, sent, _, received in ways:
             stream.synchronize()
             assert np.array_equal(sent, received), "other bytes came back"
+
+
+def check_buffer(cuda: Cuda) -> None:
+    """What the CPU writes into a frame's buffer the GPU sees, and the other way round."""
+    sent, received = _noise(8), np.zeros(SHAPE, np.uint8)
+    with cuda.active(), ExitStack() as held:
+        buffer, stream = Buffer(cuda, SHAPE), cuda.stream()
+        held.callback(buffer.free)
+        buffer.host[:] = _noise(7)
+        buffer.upload(stream)
+        cuda.download(buffer.address, received, stream)
+        stream.synchronize()
+        assert np.array_equal(received, _noise(7)), "the GPU sees other bytes"
+        cuda.upload(sent, buffer.address, stream)
+        buffer.download(stream)
+        stream.synchronize()
+        assert np.array_equal(buffer.host, sent), "the CPU sees other bytes"
 
 
 def check_pageable(cuda: Cuda) -> None:
@@ -146,6 +164,7 @@ def check_torch_out(cuda: Cuda) -> None:
 CHECKS: dict[str, Callable[[Cuda], None]] = {
     "GPU found, primary context": check_device,
     f"page-locked memory, {STREAMS} streams, up and down": check_round_trip,
+    "buffer of a frame, copied or mapped": check_buffer,
     "pageable memory, up and down": check_pageable,
     "CUDA graph of two copies, replayed": check_graph,
     "out of memory is said, and passes": check_errors,

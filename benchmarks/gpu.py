@@ -17,6 +17,7 @@ from ship_deploy.cuda.gpu import find_gpu
 from ship_deploy.engines.flavour import MODULES
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
+from ship_deploy.models import CATALOGUE
 from training.checkpoints import digest
 
 PRECISIONS = ("fp32", "fp16")
@@ -95,6 +96,7 @@ def run(
         "device": {},
         "probes": {},
         "searches": [],
+        "bundled": [],
     }
 
     def write() -> str:
@@ -154,6 +156,10 @@ def run(
     for name, work, *arguments in _engine_probes(models, sizes[0]):
         found = steps.do(name, work, *arguments, most=A_PROBE)
         content["probes"][name] = found or steps.problems.pop(name)
+    for name in CATALOGUE:
+        step = f"{name} in ONNX Runtime, {_text(sizes[0])}"
+        found = steps.do(step, probes.time_bundled, name, sizes[0], most=A_PROBE)
+        content["bundled"] += found or []
     for precision in PRECISIONS:  # at one size, since every size is compiled anew
         pair = [BASELINES["cuda"], Candidate("compile", "cuda", precision)]
         folder = details / f"compile-{precision}"
@@ -199,6 +205,17 @@ def tabulate(content: dict[str, Any]) -> str:
     for name, module in (("latency", latency), ("fidelity", fidelity)):
         if content[name]:
             lines += ["", f"### {name.capitalize()}", "", module.tabulate(content[name])]
+    if content.get("bundled"):  # not measured before 2026-11-27
+        lines += [
+            *("", "### Bundled models in ONNX Runtime", ""),
+            "| model | frames | first | median | slowest | largest difference from the CPU |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {b['model']} | {b['way']} | {b['first']:.2f} s | {1000 * b['median']:.2f} ms "
+            f"| {1000 * b['slowest']:.2f} ms | {b['difference']} |"
+            for b in content["bundled"]
+        ]
     if content["searches"]:
         lines += [
             *("", "### cuDNN's kernels in ONNX Runtime", ""),

@@ -9,7 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ship_deploy.backends.onnxruntime import preload_cuda
+import numpy as np
+
+from ship_deploy import Fuser
+from ship_deploy.backends.providers import GpuOptions, preload_cuda
 from ship_deploy.engines.flavour import load
 from ship_deploy.errors import UserError
 from training.scenes import render
@@ -17,6 +20,7 @@ from training.scenes import render
 Size = tuple[int, int]  # height, width
 TARGETS = ("default", "current")  # of an engine: what the builder does by itself, or this GPU
 SEARCHES = ("HEURISTIC", "EXHAUSTIVE", "DEFAULT")  # for cuDNN's kernels
+WAYS = ("NumPy arrays", "NumPy arrays, CUDA graph", "tensors of PyTorch on the GPU")
 CALLS = 20
 
 
@@ -62,6 +66,40 @@ def build_and_run(model: Path, target: str, size: Size) -> str:
     if engine is None:
         raise UserError(f"not built: {_words(logger)}")
     return f"built in {time.perf_counter() - start:.1f} s; {_run(bytes(engine), size)}"
+
+
+def time_bundled(name: str, size: Size) -> list[dict[str, Any]]:
+    """A bundled model in ONNX Runtime's CUDA provider, each of `WAYS`.
+
+    Returns:
+        Seconds of the first frame, of the median and of the slowest one of the others, and the
+        largest difference in grey levels from the same model on the CPU.
+    """
+    import torch
+
+    pair = render(0, *size)
+    expected = Fuser(name, device="cpu")(*pair).astype(int)
+    rows = []
+    for way in WAYS:
+        fuser = Fuser(name, device="cuda", gpu=GpuOptions(graph=way == WAYS[1]))
+        frames: Any = [torch.from_numpy(f).cuda() for f in pair] if way == WAYS[2] else pair
+        times = [time.perf_counter()]
+        for _ in range(1 + CALLS):
+            fused = fuser(*frames)
+            times.append(time.perf_counter())
+        first, *others = [b - a for a, b in pairwise(times)]
+        picture = np.asarray(fused.cpu() if way == WAYS[2] else fused).astype(int)
+        rows.append(
+            {
+                "model": name,
+                "way": way,
+                "first": first,
+                "median": statistics.median(others),
+                "slowest": max(others),
+                "difference": int(np.abs(picture - expected).max()),
+            }
+        )
+    return rows
 
 
 def try_searches(model: Path, size: Size) -> list[dict[str, Any]]:

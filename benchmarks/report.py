@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    batch,
     bindings,
     bombs,
     card,
@@ -15,6 +16,7 @@ from benchmarks import (
     highlights,
     interruption,
     mutation,
+    operators,
     sizes,
     training_speed,
 )
@@ -36,6 +38,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 Table = Callable[[dict[str, Any]], str]
 TABLES: dict[str, Table] = {
+    "batch": batch.tabulate,
     "bindings": bindings.tabulate,
     "bombs": bombs.tabulate,
     "bundled": bundled.tabulate,
@@ -55,6 +58,7 @@ TABLES: dict[str, Table] = {
     "mutants": mutation.tabulate,
     "narrowing": narrowing.tabulate,
     "narrowing-fiscnet": narrowing.tabulate,
+    "operators": operators.tabulate,
     "quality": summary.markdown,
     "recordings": recordings.tabulate,
     "scaling": scaling.tabulate,

@@ -1,4 +1,7 @@
-"""`python -m export CHECKPOINT -o DIR`: a checkpoint becomes verified ONNX models."""
+"""`python -m export CHECKPOINT -o DIR`: a checkpoint becomes verified ONNX models.
+
+`python -m export --triton REPOSITORY` writes models for a Triton server.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,10 +27,18 @@ app = typer.Typer(
 
 @app.command()
 def export(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Checkpoint: .safetensors, or a published .pth.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write the models to.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="Checkpoint: .safetensors, or a published .pth. With --triton: bundled models, "
+            "models or engines (default: all bundled models).",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to write the models to.")
+    ] = None,
     height: Annotated[int | None, typer.Option(help="Height to fix (default: any).")] = None,
     width: Annotated[int | None, typer.Option(help="Width to fix (default: any).")] = None,
     precision: Annotated[
@@ -39,13 +50,54 @@ def export(
     engine: Annotated[
         bool, typer.Option("--engine", help="Also build a TensorRT engine from each model.")
     ] = False,
+    triton: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="REPOSITORY", help="Model repository of a Triton server to write models to."
+        ),
+    ] = None,
+    python: Annotated[
+        bool,
+        typer.Option("--python", help="With --triton: for its Python backend, as NAME-python."),
+    ] = False,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            help="With --triton: the most frames that the server computes together (default: 8; "
+            "of an engine, as many as it takes)."
+        ),
+    ] = None,
+    instances: Annotated[
+        int | None,
+        typer.Option(help="With --triton: copies of a model at work at a time (default: 1)."),
+    ] = None,
 ) -> None:
     """Export a checkpoint to ONNX and verify the result against the reference network.
 
     Writes NAME.onnx (8-bit frames in, 8-bit frames out) and NAME.luminance.onnx (floats, for
     verification); models in FP16 are called NAME.fp16. If one is out of tolerance, nothing is
     written. With --engine, NAME.engine is built with the defaults of ship-deploy build.
+
+    With --triton, models become a model repository: ONNX models for Triton's ONNX Runtime backend,
+    engines for its TensorRT backend. A model that changed becomes its next version.
     """
+    if triton is not None:
+        if output or height or width or engine or precision != DEFAULT:
+            raise typer.BadParameter("--triton takes models as they are: export them before")
+        from export.triton import write_repository
+
+        for folder in write_repository(
+            triton, source or (), python=python, batch=batch, instances=instances
+        ):
+            print(folder)
+        return
+    if python or batch is not None or instances is not None:
+        raise typer.BadParameter("--python, --batch and --instances go with --triton")
+    if not source or len(source) > 1:
+        raise typer.BadParameter("expected one checkpoint")
+    if output is None:
+        raise typer.BadParameter("missing option --output / -o")
+    checkpoint = Path(source[0])
     if (height is None) != (width is None):
         raise typer.BadParameter("give both --height and --width, or neither")
     size = None if height is None or width is None else (height, width)

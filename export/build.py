@@ -9,7 +9,7 @@ from enum import Enum
 
 import onnx
 import torch
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -23,6 +23,7 @@ from training.architecture import FusionNetwork
 from training.colour import fuse_frames
 
 OPSET = 20
+IR_VERSION = 9  # the oldest that opset 20 may stand in: ONNX Runtime reads it from 1.17 on
 TRACED_SIZE = (65, 97)  # height, width; only traced, any size works; no multiples of a block
 COLOUR = "BGR, 8 bits, BT.601 luminance, full range"
 
@@ -116,7 +117,9 @@ def convert(
         )
     assert program is not None
     model = program.model_proto
+    model.ir_version = IR_VERSION
     _strip(model)
+    shapes_of_floats(model)
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -145,6 +148,25 @@ def _strip(model: ModelProto) -> None:
     del model.graph.value_info[:]
     model.doc_string = model.graph.doc_string = ""
     model.graph.name = "network"
+
+
+def shapes_of_floats(model: ModelProto) -> None:
+    """Read the sizes of 8-bit frames behind their casts to floats.
+
+    No TensorRT is documented to tell the shape of an 8-bit tensor; TensorRT-RTX 1.7 does.
+    """
+    node = model.graph.node
+    casts = {n.input[0]: n for n in node if n.op_type == "Cast"}
+    inputs = {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
+    frames = [name for name, kind in inputs.items() if kind == TensorProto.UINT8]
+    asked = [n for n in node if n.op_type == "Shape" and n.input[0] in frames]
+    for shape in asked:
+        shape.input[0] = casts[shape.input[0]].output[0]
+    if asked:  # casts of inputs come first
+        first = [casts[name] for name in frames]
+        ordered = [*first, *(n for n in node if n not in first)]
+        del node[:]
+        node.extend(ordered)
 
 
 @contextlib.contextmanager

@@ -3,9 +3,12 @@
 import contextlib
 import errno
 import fcntl
+import io
 import os
 import re
 import secrets
+import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import BinaryIO
@@ -25,11 +28,24 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         UserError: the folder cannot be written to, or is full.
     """
+    _place(path, io.BytesIO(content))
+
+
+def copy_atomically(source: Path, path: Path) -> None:
+    """The same with the content of a file, of any size."""
+    try:
+        with source.open("rb") as content:
+            _place(path, content)
+    except OSError as error:
+        raise UserError(f"{source}: cannot read ({error.strerror or error})") from error
+
+
+def _place(path: Path, content: BinaryIO) -> None:
     temporary = path  # until there is one
     try:
         temporary, opened = _begin(path)
         with opened as file:
-            file.write(content)
+            shutil.copyfileobj(content, file, 1 << 20)
             put_in_place(temporary, file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot write ({error.strerror or error})") from error
@@ -70,9 +86,18 @@ def remove_unfinished(folder: Path) -> None:
     """Remove the files in a folder that `write_atomically` began in a process that died."""
     for path in folder.iterdir():
         if _UNFINISHED.fullmatch(path.name):
-            with contextlib.suppress(OSError), path.open("rb") as file:
+            with contextlib.suppress(OSError), open(path, "rb", opener=_open_regular) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while somebody writes
                 path.unlink()
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file that is neither a link nor a pipe, which would wait for somebody to write."""
+    opened = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return opened
 
 
 def make_folder(path: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy import backends
+from ship_deploy.backends.address import is_address
 from ship_deploy.backends.info import Info
+from ship_deploy.backends.providers import GpuOptions
 from ship_deploy.cuda.arrays import CudaArray, is_on_device
 from ship_deploy.errors import UserError
 from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, prepare
@@ -31,10 +34,13 @@ class Fuser:
 
     Args:
         model: name of a bundled model, see `ship-deploy models`; or the path of a `model.onnx` from
-            `python -m export` or of an engine from `ship-deploy build`. The default if not given,
+            `python -m export` or of an engine from `ship-deploy build`; or address of a model on a
+            Triton server, such as "grpc://localhost:8001/ship-t". The default if not given,
             which is the same on every machine; the log says which, and why.
-        backend: "onnxruntime"; "tensorrt", which builds an engine from an ONNX model the first
-            time, into the cache; or "auto": TensorRT for an engine, ONNX Runtime for a model.
+        backend: "onnxruntime"; "onnxruntime-tensorrt" and "onnxruntime-tensorrt-rtx", which run in
+            ONNX Runtime's providers of those names or not at all; "tensorrt", which builds an
+            engine from an ONNX model the first time, into the cache; "triton"; or "auto": TensorRT
+            for an engine, Triton for an address, ONNX Runtime for a model.
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
         threads: processor threads for one call; if not given, as many as this process may use: by
             its affinity, and by the CPU quota of its container.
@@ -43,6 +49,7 @@ class Fuser:
         signed_by: file of an Ed25519 public key, PEM. A model or engine without a signature by that
             key in a file beside it, `MODEL.onnx.sig`, is refused. Engines in the cache were built
             here and are not signed.
+        gpu: how ONNX Runtime uses a GPU: a CUDA graph, a stream of yours, a memory limit.
 
     Attributes:
         info: what runs: model, digest, precision, backend, device, threads, versions.
@@ -65,27 +72,33 @@ class Fuser:
         percentiles: tuple[float, float] = PERCENTILES,
         cuda: str = "cuda-python",
         signed_by: str | PathLike[str] | None = None,
+        gpu: GpuOptions | None = None,
     ) -> None:
         check_percentiles(percentiles)
         self._percentiles = percentiles
-        path = find_model(model)
+        found: Path | str = model if is_address(model) else find_model(model)
         if model is None:
-            _log.info("model %s: %s", path.stem, WHY)
+            _log.info("model %s: %s", Path(found).stem, WHY)
         key = None if signed_by is None else Path(signed_by).absolute()
         self._arguments: dict[str, Any] = {
-            "model": path.absolute(),
+            "model": found if isinstance(found, str) else found.absolute(),
             "backend": backend,
             "device": device,
             "threads": threads,
             "percentiles": percentiles,
             "cuda": cuda,
             "signed_by": key,
+            "gpu": gpu,
         }
-        self._backend = backends.load(path, backend, device, threads, cuda, key)
-        self.info: Info = replace(self._backend.info, model=str(path))
+        self._backend = backends.load(found, backend, device, threads, cuda, key, gpu)
+        self.info: Info = self._backend.info
+        if isinstance(found, Path):  # an engine in the cache is asked for as a model
+            self.info = replace(self.info, model=str(found))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the model anew, from its path."""
+        if (gpu := self._arguments["gpu"]) and gpu.stream is not None:
+            raise UserError("a Fuser with a stream stays in its process; make one in each")
         return partial(type(self), **self._arguments), ()
 
     @overload
@@ -98,8 +111,9 @@ class Fuser:
         """Fuse a pair of aligned frames, or two batches of them.
 
         Args:
-            visible: uint8, BGR (H, W, 3) or grey (H, W); a batch has N in front. With TensorRT also
-                an array on the GPU (torch, CuPy, PyCUDA, Numba), colour and contiguous.
+            visible: uint8, BGR (H, W, 3) or grey (H, W); a batch has N in front. With TensorRT, and
+                with ONNX Runtime on CUDA, also an array on the GPU (torch, CuPy, PyCUDA, Numba),
+                colour and contiguous.
             infrared: uint8, uint16, float32 or float64, (H, W) or (N, H, W); H and W at least 16.
                 On the GPU if `visible` is, then uint8.
 
@@ -163,12 +177,13 @@ class Fuser:
                 raise problem
         finally:
             for finish in under_way:  # the backend wants back what it lent
-                finish()
+                with suppress(UserError):  # there is another already
+                    finish()
 
     def _fuse_on_device(self, visible: Any, infrared: Any) -> Any:
         if not isinstance(self._backend, backends.DeviceBackend):
             name = self.info.backend
-            raise UserError(f"{name} takes numpy arrays; arrays on the GPU need tensorrt")
+            raise UserError(f"{name} takes numpy arrays only")
         if not (is_on_device(visible) and is_on_device(infrared)):
             raise UserError("one frame is on the GPU and the other is not; move both to one device")
         return self._backend.fuse_on_device(visible, infrared)

@@ -27,6 +27,7 @@ Align: TypeAlias = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
 
 MOST_SCANS = 100  # of a JPEG; encoders make about ten, and each takes as long as a decoding
+LONELY = "no image of the same name in the other folder"
 BYTES = 16  # in a file, at most, for each pixel of the largest picture
 
 
@@ -48,7 +49,12 @@ def read_visible(path: Path) -> Frames:
         UserError: the file cannot be read, is damaged, or has more than 8 bits a sample: which of
             them hold the picture depends on the camera.
     """
-    image = _decode(path, read_file(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
+    return decode_visible(path, read_file(path))
+
+
+def decode_visible(path: Path, content: bytes) -> Frames:
+    """The same from a file's content; `path` is for messages."""
+    image = _decode(path, content, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
     if image.dtype != np.uint8:
         raise UserError(
             f"{path}: a visible image of {image.dtype}, expected 8 bits a sample; scale it first, "
@@ -64,7 +70,11 @@ def read_infrared(path: Path) -> NDArray[Any]:
         UserError: the file cannot be read, is damaged, is in false colour, or holds several
             images or bands, of which nobody says which one is meant.
     """
-    content = read_file(path)
+    return decode_infrared(path, read_file(path))
+
+
+def decode_infrared(path: Path, content: bytes) -> NDArray[Any]:
+    """The same from a file's content; `path` is for messages."""
     tiff = read_tiff(content)
     if tiff and tiff.pages > 1:
         raise UserError(f"{path}: a TIFF of {tiff.pages} pages; give one file an image")
@@ -102,10 +112,15 @@ def write_jpeg(path: Path, image: Frames) -> None:
 
 
 def _write(path: Path, image: NDArray[Any], suffix: str) -> None:
+    write_atomically(path, encode(path, image, suffix))
+
+
+def encode(path: Path, image: NDArray[Any], suffix: str = ".png") -> bytes:
+    """An image as the content of a file; `path` is for messages."""
     encoded, content = cv2.imencode(suffix, image)
     if not encoded:
         raise UserError(f"{path}: an image of shape {image.shape} cannot be encoded")
-    write_atomically(path, content.tobytes())
+    return content.tobytes()
 
 
 def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
@@ -127,6 +142,19 @@ def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
             f"{visible}: one folder given twice, so that each image would be fused with itself; "
             "list the pairs in a file"
         )
+    pairs, lonely = pair_folders(visible, infrared)
+    if lonely:
+        names = sorted(map(str, lonely))
+        raise UserError(f"{LONELY} for {name_some(names)}")
+    return pairs
+
+
+def pair_folders(visible: Path, infrared: Path) -> tuple[list[FilePair], list[Path]]:
+    """The images of two folders that show one scene, and those without a partner, in order.
+
+    Raises:
+        UserError: a folder contains no images, or two with the same name.
+    """
     left, right = group_by_scene([(visible, "visible"), (infrared, "infrared")])
     for folder, found in ((visible, left), (infrared, right)):
         if not found:
@@ -134,13 +162,13 @@ def find_pairs(visible: Path, infrared: Path) -> list[FilePair]:
         for paths in found.values():
             if len(paths) > 1:
                 raise UserError(f"{paths[0]} and {paths[1]}: two images with the same name")
-    lonely = sorted(str((left.get(n) or right[n])[0]) for n in left.keys() ^ right.keys())
-    if lonely:
-        raise UserError(f"no image of the same name in the other folder for {name_some(lonely)}")
-    return [
+    pairs = [
         FilePair(str(paths[0].relative_to(visible).with_suffix("")), paths[0], right[name][0])
         for name, paths in left.items()
+        if name in right
     ]
+    lonely = [(left.get(n) or right[n])[0] for n in sorted(left.keys() ^ right.keys())]
+    return pairs, lonely
 
 
 def read_pairs(path: Path) -> list[FilePair]:

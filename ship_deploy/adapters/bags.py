@@ -50,6 +50,17 @@ class Message:
     data: bytes
 
 
+def check_installed() -> None:
+    """Raise a UserError if the extra `bags` is not installed."""
+    try:
+        import mcap  # noqa: F401
+        import rosbags  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"bags need {error.name}; install it: pip install ship-deploy[bags]"
+        ) from error
+
+
 class Bag:
     """A recording.
 
@@ -65,13 +76,7 @@ class Bag:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            import mcap  # noqa: F401
-            import rosbags  # noqa: F401
-        except ImportError as error:
-            raise UserError(
-                f"bags need {error.name}; install it: pip install ship-deploy[bags]"
-            ) from error
+        check_installed()
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
         self.path, self.cut = path, ""

@@ -3,17 +3,24 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
+from ship_deploy.adapters.bag_source import BagTopic, find_topics
 from ship_deploy.adapters.bags import Bag, Message, Topic, decode, encode, standard_type
 from ship_deploy.adapters.ros_images import IMAGE, make_image, to_image
+from ship_deploy.artifact import VERSION
 from ship_deploy.errors import UserError
 from ship_deploy.files import put_in_place
 from ship_deploy.frames import Frames
-from ship_deploy.results import Frame, Result
+from ship_deploy.fuser import Fuser
+from ship_deploy.results import Frame, Output, Result, Statistics
 from ship_deploy.streams.compositor import Fuse
+from ship_deploy.streams.outputs import Callback
+from ship_deploy.streams.pipeline import Pipeline
+from ship_deploy.streams.preparation import Preparation
 
 NAME = "ship_deploy"  # of the MCAP metadata record that says how a file was made
 
@@ -197,6 +204,54 @@ class FusedBag:
         if isinstance(error, BlockingIOError):
             return UserError(f"{self.path}: another process is writing it")
         return UserError(f"{self.path}: cannot write ({error.strerror or error})")
+
+
+class Topics(NamedTuple):
+    """Of a recording: of visible images, of infrared ones, and of those that are added."""
+
+    visible: str
+    infrared: str
+    fused: str = "/fused/image"
+
+
+def add_topic(
+    bag: Bag,
+    path: Path,
+    topics: Topics,
+    fuser: Fuser,
+    prepare: Preparation,
+    options: str,
+    *outputs: Output,
+    say: Callable[[FusedBag], None] = lambda fused: None,
+) -> tuple[FusedBag, Statistics]:
+    """Copy a bag with a topic of fused images added.
+
+    Args:
+        bag: what to copy.
+        path: see `FusedBag`.
+        topics: see there; the first two are topics of images.
+        fuser: fuses.
+        prepare: brings infrared frames to 8 bits and aligns them; new for each bag.
+        options: what the fused images depend on, beside the model and the engine.
+        outputs: where they go, too.
+        say: called after every image.
+
+    Raises:
+        UserError: what cannot be used, read or written.
+    """
+    found, _ = find_topics(bag, topics.visible, topics.infrared)
+    made_by = {
+        "version": VERSION,
+        "model": fuser.info.digest,
+        "engine": f"{fuser.info.backend} {fuser.info.device} {fuser.info.precision}",
+        "options": options,
+    }
+    with FusedBag(bag, path, found, topics.fused, made_by) as fused:
+        sources = BagTopic(bag, topics.visible), BagTopic(bag, topics.infrared)
+        with Pipeline(*sources, fused.fuse(fuser), prepare=prepare) as pipeline:
+            pipeline.run(fused, Callback(lambda _: say(fused)), *outputs)
+        fused.finish()
+    return fused, pipeline.statistics()
 
 
 def _identity(bag: Bag) -> str:

@@ -7,10 +7,12 @@ from typing import Any, Protocol, runtime_checkable
 from numpy.typing import NDArray
 
 from ship_deploy.artifact import Artifact, read_artifact
+from ship_deploy.backends.address import EXAMPLE, parse_address
 from ship_deploy.backends.info import Info
+from ship_deploy.backends.providers import PROVIDERS, GpuOptions
 from ship_deploy.errors import UserError
 
-NAMES = ("onnxruntime", "tensorrt")
+NAMES = (*PROVIDERS, "tensorrt", "triton")
 
 
 class Backend(Protocol):
@@ -47,18 +49,28 @@ def is_engine(model: Path) -> bool:
 
 
 def load(
-    model: Path,
+    model: Path | str,
     backend: str,
     device: str,
     threads: int | None,
     cuda: str,
     signed_by: Path | None = None,
+    gpu: GpuOptions | None = None,
 ) -> Backend:
-    """The backend called `backend` with a model in it; "auto" goes by the kind of model."""
+    """The backend called `backend` with a model in it; "auto" goes by the kind of model.
+
+    A text is the address of a model on a server.
+    """
     if backend != "auto" and backend not in NAMES:
         raise UserError(f"unknown backend {backend!r}, expected auto or one of: {', '.join(NAMES)}")
+    if isinstance(model, str):
+        return _triton(model, backend, device, threads, signed_by, gpu)
+    if backend == "triton":
+        raise UserError(f"{model}: triton takes the address of a model, such as {EXAMPLE}")
+    if gpu is not None and (backend == "tensorrt" or is_engine(model)):
+        raise UserError("gpu is for ONNX Runtime; TensorRT chooses by itself")
     if is_engine(model):
-        if backend == "onnxruntime":
+        if backend in PROVIDERS:
             raise UserError(f"{model}: an engine runs in TensorRT, not in ONNX Runtime")
         return _tensorrt(model, device, threads, cuda, signed_by)
     artifact = read_artifact(model, signed_by)
@@ -68,7 +80,9 @@ def load(
         return _tensorrt(artifact, device, threads, cuda)
     from ship_deploy.backends.onnxruntime import OnnxRuntime
 
-    return OnnxRuntime(artifact, device, threads)
+    return OnnxRuntime(
+        artifact, device, threads, backend if backend in PROVIDERS else "onnxruntime", gpu
+    )
 
 
 def _tensorrt(
@@ -97,3 +111,27 @@ def _tensorrt(
     find_gpu(index)
     recipe = make_recipe(model, flavour, choose_profile(model.metadata["size"]), device=index)
     return TensorRT(build_cached(model, recipe, index), index, cuda)
+
+
+def _triton(
+    address: str,
+    backend: str,
+    device: str,
+    threads: int | None,
+    signed_by: Path | None,
+    gpu: GpuOptions | None,
+) -> Backend:
+    """A model on a server, which has chosen all else itself."""
+    from ship_deploy.backends.triton import Triton
+
+    if backend not in ("auto", "triton"):
+        raise UserError(f"{address.partition('?')[0]}: a model on a server; it runs by triton")
+    if device != "auto":
+        raise UserError(f"device is {device!r}; a Triton server chooses it, leave it at auto")
+    if threads is not None:
+        raise UserError("threads is for this computer's CPU, and the model runs on a server")
+    if gpu is not None:
+        raise UserError("gpu is for ONNX Runtime here, and the model runs on a server")
+    if signed_by is not None:
+        raise UserError("the signature of a model on a server cannot be checked from here")
+    return Triton(parse_address(address))

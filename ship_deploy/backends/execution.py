@@ -1,10 +1,11 @@
 """One frame through an engine: copied to the GPU, fused there, copied back."""
 
-import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from ship_deploy.cuda import Cuda, Memory
+from ship_deploy.cuda.buffers import Buffer
 from ship_deploy.engines.flavour import Flavour
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames
@@ -32,8 +33,7 @@ class Execution:
         self._capture = cuda.capture if flavour.name == "tensorrt" else None
         self._stream = cuda.stream()
         self._size = 0, 0
-        self._host: dict[str, Frames] = {}
-        self._device: dict[str, Memory] = {}
+        self._buffers: dict[str, Buffer] = {}
         self._activations: Memory | None = None
         self._replay: Callable[[], None] | None = None
         self._warm = False
@@ -42,15 +42,15 @@ class Execution:
         """Enqueue a frame: visible (1, H, W, 3), infrared (1, H, W). They may change afterwards."""
         self._resize(infrared.shape[1], infrared.shape[2])
         for name, frame in zip(INPUTS, (visible, infrared), strict=True):
-            self._host[name][:] = frame
-            self._cuda.upload(self._host[name], int(self._device[name]), self._stream)
+            self._buffers[name].host[:] = frame
+            self._buffers[name].upload(self._stream)
         self._run()
-        self._cuda.download(int(self._device[OUTPUT]), self._host[OUTPUT], self._stream)
+        self._buffers[OUTPUT].download(self._stream)
 
     def finish(self) -> Frames:
         """Wait for the frame; (1, H, W, 3), the caller's own."""
         self._stream.synchronize()
-        return self._host[OUTPUT].copy()
+        return self._buffers[OUTPUT].host.copy()
 
     def fuse_on_device(
         self, visible: int, infrared: int, fused: int, size: tuple[int, int]
@@ -70,7 +70,7 @@ class Execution:
             self._enqueue()
             self._stream.synchronize()
         finally:
-            self._bind(self._device)
+            self._bind_buffers()
 
     @property
     def stream(self) -> int:
@@ -78,16 +78,18 @@ class Execution:
         return self._stream.handle
 
     def release(self) -> None:
-        """Give all memory back."""
-        self._stream.synchronize()
-        self._replay = None
-        for array in self._host.values():
-            self._cuda.release_pinned(array)
-        for memory in self._device.values():
-            memory.free()
-        if self._activations is not None:
-            self._activations.free()
-        self._host, self._device, self._activations, self._size = {}, {}, None, (0, 0)
+        """Wait for what is under way, and give all memory back, whatever fails of it."""
+        buffers, activations = self._buffers, self._activations
+        self._buffers, self._activations, self._size = {}, None, (0, 0)
+        with ExitStack() as last:
+            if activations is not None:
+                last.callback(activations.free)
+            for buffer in buffers.values():
+                last.callback(buffer.free)
+            try:
+                self._stream.synchronize()
+            finally:
+                self._replay = None
 
     def _resize(self, height: int, width: int) -> None:
         if self._size == (height, width):
@@ -99,19 +101,21 @@ class Execution:
             if not self._context.set_input_shape(name, shapes[name]):
                 raise UserError(f"the engine does not take frames of {height}x{width}")
         for name, shape in shapes.items():
-            self._host[name] = self._cuda.pinned(shape)
-            self._device[name] = self._cuda.memory(math.prod(shape))
+            self._buffers[name] = Buffer(self._cuda, shape)
         # As much as this size needs, not the largest of the profile.
         size = self._context.update_device_memory_size_for_shapes()
         self._activations = self._cuda.memory(max(size, 1))
         self._context.set_device_memory(int(self._activations), size)
-        self._bind(self._device)
+        self._bind_buffers()
         self._warm = False
         self._size = height, width
 
-    def _bind(self, addresses: dict[str, Any]) -> None:
+    def _bind_buffers(self) -> None:
+        self._bind({name: buffer.address for name, buffer in self._buffers.items()})
+
+    def _bind(self, addresses: dict[str, int]) -> None:
         for name, address in addresses.items():
-            self._context.set_tensor_address(name, int(address))
+            self._context.set_tensor_address(name, address)
 
     def _run(self) -> None:
         if self._replay is not None:

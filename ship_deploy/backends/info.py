@@ -10,16 +10,16 @@ class Info:
     """What a `Fuser` runs.
 
     Attributes:
-        model: path of the model or engine that was asked for.
+        model: path of the model or engine that was asked for, or address of the model.
         precision: "fp32" or "fp16".
         digest: SHA-256 of the file that runs, in hex: the ONNX model as sealed, or the engine.
-        backend: "onnxruntime" or "tensorrt".
-        device: "cpu", "cuda:0", ...
+        backend: as asked for, such as "onnxruntime", "tensorrt" or "triton".
+        device: "cpu", "cuda:0", ...; of Triton, its backend for the model and where it is.
         versions: package -> version, of ship-deploy and of the inference engine.
-        threads: CPU threads of one call; None on a GPU that runs TensorRT.
+        threads: CPU threads of one call; None with TensorRT, or on a server.
         sizes: the frames that an engine takes; None for any.
         cuda: what handles an engine's device memory, "cuda-python" or "pycuda"; None without one.
-        graphs: whether an engine runs as a CUDA graph, and if not, why; None without one.
+        graphs: whether it runs as a CUDA graph, and if not, why; None where nobody asked for one.
     """
 
     model: str

@@ -1,31 +1,33 @@
 """ONNX Runtime: any CPU, and NVIDIA GPUs without TensorRT."""
 
 import ctypes
-import io
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ship_deploy.artifact import VERSION, Artifact
+from ship_deploy.backends.binding import Binding, run_on_device
 from ship_deploy.backends.info import Info
-from ship_deploy.cuda.gpu import parse_device
+from ship_deploy.backends.providers import (
+    CPU,
+    PROVIDERS,
+    RTX,
+    TENSORRT,
+    GpuOptions,
+    find_device,
+    preload_cuda,
+    request,
+)
+from ship_deploy.cuda import load
+from ship_deploy.cuda.arrays import DeviceArray, empty_like, look_at_frames
 from ship_deploy.errors import UserError, how_to_install
 from ship_deploy.processors import usable_processors
-
-_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-_CUDA_OPTIONS = {
-    # On by default, it keeps 10 bits of the mantissa; what the model says is FP32 stays FP32.
-    "use_tf32": "0",
-    # The default, EXHAUSTIVE, times kernels at the first frame of every size: that takes long, and
-    # which kernel wins, so which bits come out, differs from run to run.
-    "cudnn_conv_algo_search": "HEURISTIC",
-}
 
 
 class OnnxRuntime:
@@ -36,6 +38,8 @@ class OnnxRuntime:
         device: "cpu", "cuda", "cuda:N", or "auto": CUDA where this ONNX Runtime was built with it.
         threads: of the CPU, for one call; all that this process may use if None. They do not spin
             while idle: a robot has other work for its cores.
+        backend: one of `PROVIDERS`.
+        gpu: how a GPU is used.
 
     Raises:
         UserError: ONNX Runtime is missing, or cannot use the device.
@@ -43,7 +47,14 @@ class OnnxRuntime:
 
     frames_in_flight = 1
 
-    def __init__(self, artifact: Artifact, device: str, threads: int | None) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        device: str,
+        threads: int | None,
+        backend: str = "onnxruntime",
+        gpu: GpuOptions | None = None,
+    ) -> None:
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise UserError(f"threads is {threads!r}, expected a whole number from 1 up")
         try:
@@ -52,8 +63,16 @@ class OnnxRuntime:
             raise UserError(
                 f"ONNX Runtime is not installed: {how_to_install('cpu')}, or '.[gpu]' for CUDA"
             ) from error
-        index = _gpu(device, ort.get_available_providers())
-        provider = _CPU if index is None else _CUDA
+        index = find_device(backend, device, ort)
+        provider = CPU if index is None else PROVIDERS[backend]
+        if index is None and gpu is not None:
+            raise UserError("gpu is for a GPU, and ONNX Runtime is to run on the CPU")
+        precision = artifact.metadata.get("precision", "unknown")
+        if provider == TENSORRT and precision != "fp32":
+            raise UserError(
+                f"{artifact.path}: {precision}; onnxruntime-tensorrt does not keep the types of a "
+                "model, so it takes fp32 only; backend tensorrt takes both"
+            )
         threads = threads or usable_processors()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -61,14 +80,13 @@ class OnnxRuntime:
         # A block planned for all features of a size at once holds twice as much as is ever in use.
         options.enable_mem_pattern = False
         options.log_severity_level = 4  # what matters is raised, below
-        settings: list[Any] = [_CPU]
+        self._ort, self._index, self._gpu = ort, index, gpu or GpuOptions()
+        settings: list[Any] = [CPU]
         said = ""
         if index is not None:
-            # Device 0 is the default; to name it makes ONNX Runtime 1.26 to 1.31 print a warning.
-            chosen = {"device_id": str(index)} if index else {}
-            settings = [(_CUDA, chosen | _CUDA_OPTIONS)]
             said = preload_cuda(ort)
-        self._open = partial(ort.InferenceSession, artifact.content, options, providers=settings)
+            settings = request(ort, provider, index, self._gpu, options)
+        self._open = partial(_open, ort, artifact.content, options, settings or None)
         self._opening = threading.Lock()
         self._process = os.getpid()
         try:
@@ -81,18 +99,23 @@ class OnnxRuntime:
         _made.add(self)
         if provider not in self._session.get_providers():
             raise UserError(
-                f"ONNX Runtime could not start CUDA on device {index}"
+                f"ONNX Runtime could not start {_name(provider)} on device {index}"
                 f"{f' ({said})' if said else ''}; see ship-deploy doctor"
             )
         self.info = Info(
             model=str(artifact.path),
-            precision=artifact.metadata.get("precision", "unknown"),
+            precision=precision,
             digest=artifact.digest,
-            backend="onnxruntime",
+            backend=backend,
             device="cpu" if index is None else f"cuda:{index}",
             versions={"onnxruntime": ort.__version__, "ship-deploy": VERSION},
             threads=threads,
+            graphs="captured" if self._gpu.graph else None,
         )
+        # A stream and the buffers of a graph are for one frame at a time.
+        shared = self._gpu.graph or self._gpu.stream is not None
+        self._alone = threading.Lock() if shared else nullcontext()
+        self._bound: Binding | None = None
 
     def abandon(self) -> None:
         """Keep the session for ever, and open another one before the next frame."""
@@ -126,19 +149,85 @@ class OnnxRuntime:
             self._open_again()
         if len(self._names) != len(inputs):
             raise UserError(f"{self.info.model}: takes {len(self._names)} inputs, not two frames")
-        feeds = dict(zip(self._names, inputs, strict=True))
-        try:
-            output: NDArray[Any] = self._session.run(None, feeds)[0]
-        except Exception as error:  # its exception types are private and differ by version
-            raise UserError(
-                f"{self.info.model}: the model failed ({_first_line(error)})"
-            ) from error
+        output: NDArray[Any] = self._in_one_line(
+            self._replay if self._gpu.graph else self._run, inputs
+        )
         if (output.shape, output.dtype) != (inputs[0].shape, inputs[0].dtype):
             raise UserError(
                 f"{self.info.model}: gives {output.dtype} {output.shape} for a frame of "
                 f"{inputs[0].dtype} {inputs[0].shape}; export it again with python -m export"
             )
         return output
+
+    def fuse_on_device(self, visible: Any, infrared: Any) -> Any:
+        """Fuse arrays that lie on the GPU, (..., H, W, 3) and (..., H, W), without a copy.
+
+        Returns:
+            An array of the kind of `visible`, finished.
+
+        Raises:
+            UserError: on the CPU, or with a graph; arrays of other kinds, shapes or devices.
+        """
+        if self._index is None or self._gpu.graph or PROVIDERS[self.info.backend] == RTX:
+            how = "with a graph" if self._gpu.graph else f"on {self.info.device}"
+            raise UserError(
+                f"{self.info.backend} {how} takes numpy arrays; arrays on the GPU need tensorrt, "
+                "or onnxruntime with device cuda and without a graph"
+            )
+        if self._process != os.getpid():
+            self._open_again()
+        cuda = load("cuda-python", self._index)
+        with cuda.active(), self._alone:
+            own = None if self._gpu.stream else cuda.stream()
+            stream = own.handle if own else self._gpu.stream or 0
+            bgr, ir = look_at_frames(visible, infrared, stream, self._index)
+            fused = empty_like(visible, bgr.shape)
+            target = DeviceArray.of(fused, stream)
+            if own:  # that of ONNX Runtime does not wait for it
+                own.synchronize()
+            for v, i, f in zip(bgr.frames(3), ir.frames(2), target.frames(3), strict=True):
+                self._in_one_line(run_on_device, (self._session, self._index, [v, i], f))
+        return fused
+
+    def _run(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        with self._alone:
+            output: NDArray[Any] = self._session.run(
+                None, dict(zip(self._names, inputs, strict=True))
+            )[0]
+            return output
+
+    def _replay(self, *inputs: NDArray[Any]) -> NDArray[Any]:
+        shapes = tuple(frame.shape for frame in inputs)
+        with self._alone:
+            if self._bound is None:
+                self._bound = Binding(self._ort, self._session, self._index or 0, shapes)
+            if self._bound.shapes != shapes:
+                height, width = self._bound.shapes[0][1:3]
+                raise UserError(
+                    f"the graph is for frames of {height}x{width}, as the first one was"
+                )
+            return self._bound.run(*inputs)
+
+    def _in_one_line(self, work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        try:
+            return work(*arguments)
+        except UserError:
+            raise
+        except Exception as error:  # its exception types are private and differ by version
+            raise UserError(
+                f"{self.info.model}: the model failed ({_first_line(error)})"
+            ) from error
+
+
+def _open(ort: Any, content: bytes, options: Any, providers: list[Any] | None) -> Any:
+    # Or it prints on standard output what failed, and runs on the CPU, then and later.
+    session = ort.InferenceSession(content, options, providers=providers, enable_fallback=0)
+    session.disable_fallback()  # what 1.21 and older listen to
+    return session
+
+
+def _name(provider: str) -> str:
+    return provider.removesuffix("ExecutionProvider")
 
 
 def _first_line(error: Exception) -> str:
@@ -159,29 +248,3 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def preload_cuda(ort: Any) -> str:
-    """Load CUDA and cuDNN from NVIDIA's wheels, where nothing else in the process has done so.
-
-    Returns:
-        What could not be loaded; "" if all could.
-    """
-    if not hasattr(ort, "preload_dlls"):  # from 1.21 on
-        return ""
-    with redirect_stdout(io.StringIO()) as said:  # it prints what it does not find
-        ort.preload_dlls()
-    return " ".join(said.getvalue().split())
-
-
-def _gpu(device: str, available: list[str]) -> int | None:
-    """Number of the GPU to run on; None for the CPU."""
-    index = parse_device(device)
-    if index is None:
-        return 0 if device == "auto" and _CUDA in available else None
-    if _CUDA not in available:
-        raise UserError(
-            "this ONNX Runtime has no CUDA: pip uninstall onnxruntime, "
-            f"then {how_to_install('gpu')}"
-        )
-    return index

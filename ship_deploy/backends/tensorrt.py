@@ -8,6 +8,7 @@ hand. What is in this file was run on a stand-in for the driver.
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ship_deploy.artifact import VERSION
 from ship_deploy.backends.execution import Execution
 from ship_deploy.backends.info import Info
 from ship_deploy.cuda import Cuda, load
-from ship_deploy.cuda.arrays import DeviceArray, empty_like
+from ship_deploy.cuda.arrays import DeviceArray, empty_like, look_at_frames
 from ship_deploy.engines import flavour as flavours
 from ship_deploy.engines.passport import read_engine
 from ship_deploy.errors import UserError
@@ -47,11 +48,13 @@ class TensorRT:
         self._device = device
         with self._cuda.active():
             self._flavour.logger.take()
-            self._runtime = self._flavour.trt.Runtime(self._flavour.logger)
-            self._engine = self._runtime.deserialize_cuda_engine(content)
+            try:
+                self._runtime = self._flavour.trt.Runtime(self._flavour.logger)
+                self._engine = self._runtime.deserialize_cuda_engine(content)
+            except TypeError:  # its constructor returned nothing
+                self._engine = None
         if self._engine is None:
-            reasons = "; ".join(self._flavour.logger.take())
-            raise UserError(f"{path}: {self._flavour.name} cannot load it: {reasons}")
+            raise UserError(f"{path}: {self._flavour.name} cannot load it: {self._reasons()}")
         self._idle: deque[Execution] = deque()
         weakref.finalize(self, _release, self._cuda, self._idle)
         self.info = Info(
@@ -80,9 +83,12 @@ class TensorRT:
         def finish() -> Frames:
             try:
                 with self._cuda.active():
-                    return execution.finish()
-            finally:
-                self._idle.append(execution)
+                    fused = execution.finish()
+            except BaseException:
+                self._put_back(execution)
+                raise
+            self._idle.append(execution)
+            return fused
 
         return finish
 
@@ -95,26 +101,14 @@ class TensorRT:
         execution = self._take()
         try:
             with self._cuda.active():
-                bgr, ir = (DeviceArray.of(x, execution.stream) for x in (visible, infrared))
-                for name, array in (("visible", bgr), ("infrared", ir)):
-                    array.check(name, self._device)
-                if bgr.shape != (*ir.shape, 3) or len(ir.shape) not in (2, 3):
-                    raise UserError(
-                        f"visible has shape {bgr.shape} and infrared {ir.shape} on the GPU, "
-                        "expected (H, W, 3) and (H, W), or both with N in front"
-                    )
+                bgr, ir = look_at_frames(visible, infrared, execution.stream, self._device)
                 height, width = ir.shape[-2:]
                 self._check((height, width))
                 fused = empty_like(visible, bgr.shape)
                 target = DeviceArray.of(fused, execution.stream)
-                pixels = height * width
-                for n in range(ir.shape[0] if len(ir.shape) == 3 else 1):
-                    execution.fuse_on_device(
-                        bgr.address + 3 * n * pixels,
-                        ir.address + n * pixels,
-                        target.address + 3 * n * pixels,
-                        (height, width),
-                    )
+                frames = zip(bgr.frames(3), ir.frames(2), target.frames(3), strict=True)
+                for (v, _), (i, _), (f, _) in frames:
+                    execution.fuse_on_device(v, i, f, (height, width))
         except BaseException:
             self._put_back(execution)
             raise
@@ -137,12 +131,24 @@ class TensorRT:
                 return Execution(self._cuda, self._context(), self._flavour)
 
     def _put_back(self, execution: Execution) -> None:
-        """After an error: emptied, so that nothing half done is left in it."""
-        with self._cuda.active():
-            execution.release()
-        self._idle.append(execution)
+        """After an error: emptied, so that nothing half done is left in it; if CUDA still can."""
+        with suppress(UserError):
+            with self._cuda.active():
+                execution.release()
+            self._idle.append(execution)
+
+    def _reasons(self) -> str:
+        return "; ".join(self._flavour.logger.take())
 
     def _context(self) -> Any:
+        context = self._make_context()
+        if context is None:
+            raise UserError(
+                f"{self._flavour.name} cannot make an execution context: {self._reasons()}"
+            )
+        return context
+
+    def _make_context(self) -> Any:
         trt, strategy = self._flavour.trt, self._flavour.trt.ExecutionContextAllocationStrategy
         if not self._flavour.targets:
             return self._engine.create_execution_context(strategy.USER_MANAGED)
@@ -159,6 +165,7 @@ def _graphs(cuda: Cuda, flavour: flavours.Flavour) -> str:
 
 
 def _release(cuda: Cuda, executions: deque[Execution]) -> None:
-    with cuda.active():
-        for execution in executions:
+    for execution in executions:
+        # After an error that lasts nothing can be given back; the driver does that at the end.
+        with suppress(UserError), cuda.active():
             execution.release()

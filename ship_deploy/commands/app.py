@@ -64,7 +64,7 @@ SignedBy = Annotated[
         help="Ed25519 public key that the model or engine has to be signed by, in MODEL.sig.",
     ),
 ]
-Backend = Annotated[str, typer.Option(help=f"Inference engine: auto, {' or '.join(NAMES)}.")]
+Backend = Annotated[str, typer.Option(help=f"Inference engine: auto, {', '.join(NAMES)}.")]
 Device = Annotated[str, typer.Option(help="Device to run on: auto, cpu, cuda or cuda:N.")]
 Percentiles = Annotated[
     tuple[float, float],
@@ -423,6 +423,99 @@ def stream(
             threads=threads,
             signed_by=signed_by,
         )
+
+
+@app.command()
+def batch(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of visible images, or folder with visible and infrared in it; list (CSV, "
+            "Parquet) with the columns visible and infrared, or bag, and perhaps name; with "
+            "--visible, a recording or a folder of them. Or the address of one, such as s3://."
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", help="Folder to write to, or the address of one."),
+    ],
+    infrared: Annotated[
+        str | None,
+        typer.Argument(help="Folder of infrared images, which are paired by file name."),
+    ] = None,
+    visible_topic: Annotated[
+        str | None,
+        typer.Option("--visible", metavar="TOPIC", help="Topic of recordings' visible images."),
+    ] = None,
+    infrared_topic: Annotated[
+        str | None,
+        typer.Option("--infrared", metavar="TOPIC", help="Topic of their infrared images."),
+    ] = None,
+    topic: Annotated[str, typer.Option(help="Topic of their fused images.")] = "/fused/image",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Head of a Ray cluster, or auto on one of its machines (default: this machine).",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that fuse (default: one for each core, or each GPU)."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of each of them (default: 1).")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with an earlier run: skip what is done, by the digests of inputs, output "
+            "and model.",
+        ),
+    ] = False,
+    model: Model = None,
+    backend: Backend = "auto",
+    device: Annotated[
+        str, typer.Option(help="Device to run on: auto, cpu or cuda (auto: GPUs, if Ray has any).")
+    ] = "auto",
+    signed_by: SignedBy = None,
+    percentiles: Percentiles = PERCENTILES,
+    calibration: CalibrationFile = None,
+    crop_infrared: CropInfrared = None,
+    max_pixels: MaxPixels = None,
+) -> None:
+    """Fuse an archive on many cores, or on the machines of a Ray cluster.
+
+    A manifest in the target, manifest.parquet, has a row for every pair: digests of inputs, output
+    and model, the time it took, and what was wrong with it. Pairs that cannot be fused stop
+    nothing; the exit code is then 1.
+    """
+    from ship_deploy.commands.batch import fuse_archive
+
+    _limit(max_pixels)
+    if (visible_topic is None) != (infrared_topic is None):
+        raise typer.BadParameter("recordings need both --visible and --infrared")
+    topics = (visible_topic, infrared_topic, topic) if visible_topic and infrared_topic else None
+    if topics and infrared:
+        raise typer.BadParameter("recordings go with no other images")
+    fuse_archive(
+        source,
+        infrared,
+        output,
+        topics=topics,
+        address=address,
+        workers=workers,
+        threads=threads,
+        resume=resume,
+        calibration=calibration,
+        crop_infrared=crop_infrared,
+        model=model,
+        backend=backend,
+        device=device,
+        signed_by=signed_by,
+        percentiles=percentiles,
+    )
 
 
 @app.command()

@@ -9,19 +9,18 @@ from os.path import realpath
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.progress import track
 
 from ship_deploy import console
 from ship_deploy.artifact import check_checkpoint
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
-from ship_deploy.frames import PERCENTILES, Frames, check_percentiles, stretch
+from ship_deploy.frames import PERCENTILES, Frames, check_percentiles
 from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import read_calibration
-from ship_deploy.geometry.shape import Crop, fit
+from ship_deploy.geometry.layer import Layer
+from ship_deploy.geometry.shape import Crop
 from ship_deploy.images import (
-    Align,
     FilePair,
     check_pairs,
     find_pairs,
@@ -82,10 +81,10 @@ def fuse_files(
     else:
         raise UserError("expected a visible and an infrared image or folder, or --pairs")
     outputs = _outputs(pairs, output)
-    align = fit if calibration is None else read_calibration(calibration).align
-    crop = None if crop_infrared is None else Crop(crop_infrared)
-    check_pairs(pairs, lambda image, size: align(crop(image) if crop else image, size))
-    reader = partial(_read, align=align, crop=crop, percentiles=percentiles)
+    known = None if calibration is None else read_calibration(calibration)
+    lay = Layer(known, None if crop_infrared is None else Crop(crop_infrared), percentiles)
+    check_pairs(pairs, lay.align)
+    reader = partial(_read, lay=lay)
     fuser = Fuser(model, backend=backend, device=device, threads=threads, signed_by=signed_by)
     for folder in {*(path.parent for path in outputs), *([report.parent] if report else [])}:
         make_folder(folder)
@@ -200,16 +199,10 @@ def _outputs(pairs: list[FilePair], output: Path) -> list[Path]:
     return outputs
 
 
-def _read(
-    pair: FilePair, align: Align, crop: Crop | None, percentiles: tuple[float, float]
-) -> tuple[Frames, Frames]:
+def _read(pair: FilePair, lay: Layer) -> tuple[Frames, Frames]:
     """Both frames as they are fused: infrared in 8 bits, aligned."""
-    visible, infrared = read_visible(pair.visible), read_infrared(pair.infrared)
-    if crop is not None:
-        infrared = crop(infrared)
-    infrared = stretch(infrared, percentiles)  # before the warp, whose border is no temperature
-    height, width = visible.shape[:2]
-    return visible, np.asarray(align(infrared, (height, width)), np.uint8)
+    visible = read_visible(pair.visible)
+    return visible, lay(read_infrared(pair.infrared), visible.shape[:2])
 
 
 def _panels(

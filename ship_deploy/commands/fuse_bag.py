@@ -5,10 +5,9 @@ from os.path import realpath
 from pathlib import Path
 
 from ship_deploy import console
-from ship_deploy.adapters.bag_source import BagTopic, find_topics
+from ship_deploy.adapters.bag_source import find_topics
 from ship_deploy.adapters.bags import Bag
-from ship_deploy.adapters.fused_bag import FusedBag
-from ship_deploy.artifact import VERSION
+from ship_deploy.adapters.fused_bag import Topics, add_topic
 from ship_deploy.commands.stream import print_account
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
@@ -17,8 +16,7 @@ from ship_deploy.fuser import Fuser
 from ship_deploy.geometry.calibration import read_calibration
 from ship_deploy.geometry.shape import Crop
 from ship_deploy.results import Output
-from ship_deploy.streams.outputs import Callback, ImageOutput
-from ship_deploy.streams.pipeline import Pipeline
+from ship_deploy.streams.outputs import ImageOutput
 from ship_deploy.streams.preparation import Preparation
 from ship_deploy.streams.recordings import VideoOutput
 from ship_deploy.thermal import Thermal
@@ -69,7 +67,7 @@ def fuse_bag(
     bag = Bag(path)
     if realpath(output) in map(realpath, [path, *bag.files]):
         raise UserError(f"{output}: would overwrite the input; give another output")
-    found, _ = find_topics(bag, visible, infrared)
+    find_topics(bag, visible, infrared)  # before the model is loaded
     known = None if calibration is None else read_calibration(calibration)
     crop = None if crop_infrared is None else Crop(crop_infrared)
     prepare = Preparation(Thermal(percentiles=percentiles), known, crop)
@@ -77,24 +75,20 @@ def fuse_bag(
     make_folder(output.parent)
     others: list[Output] = [VideoOutput(video)] if video else []
     others += [ImageOutput(images)] if images else []
-    options = [infrared, percentiles, known, crop_infrared]
-    made_by = {
-        "version": VERSION,
-        "model": fuser.info.digest,
-        "engine": f"{fuser.info.backend} {fuser.info.device} {fuser.info.precision}",
-        "options": repr(options),
-    }
-    with FusedBag(bag, output, found, topic, made_by) as fused:
-        pipeline = Pipeline(
-            BagTopic(bag, visible), BagTopic(bag, infrared), fused.fuse(fuser), prepare=prepare
+    options = repr([infrared, percentiles, known, crop_infrared])
+    topics = Topics(visible, infrared, topic)
+    with console.ERR.status("Fusing") as status:
+        fused, statistics = add_topic(
+            bag,
+            output,
+            topics,
+            fuser,
+            prepare,
+            options,
+            *others,
+            say=lambda f: status.update(f"{f.messages} messages, {f.written} fused"),
         )
-        with pipeline, console.ERR.status("Fusing") as status:
-            say = Callback(
-                lambda _: status.update(f"{fused.messages} messages, {fused.written} fused")
-            )
-            pipeline.run(fused, say, *others)
-        fused.finish()
-    print_account(pipeline.statistics())
+    print_account(statistics)
     if fused.resumed:
         console.ERR.print(f"{fused.resumed} of them were taken from a run that was interrupted")
     if bag.cut:

@@ -47,6 +47,9 @@ class Cuda(Protocol):
 
     name: str
 
+    unified: bool
+    """Whether the GPU works in the memory of the CPU, as that of a Jetson does."""
+
     def active(self) -> AbstractContextManager[None]:
         """Make the GPU's primary context that of this thread."""
         ...
@@ -65,6 +68,10 @@ class Cuda(Protocol):
 
     def release_pinned(self, array: Frames) -> None:
         """Give page-locked memory back."""
+        ...
+
+    def mapped(self, array: Frames) -> int:
+        """Address at which the GPU sees an array that `pinned` made."""
         ...
 
     def upload(self, array: NDArray[Any], address: int, stream: Stream) -> None:

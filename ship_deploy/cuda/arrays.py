@@ -26,10 +26,14 @@ class DeviceArray(NamedTuple):
     dtype: np.dtype[Any]
     contiguous: bool
     device: int
+    foreign: bool
 
     @classmethod
     def of(cls, array: Any, stream: int) -> "DeviceArray":
-        """Look at an array; `stream` will wait for what its owner has enqueued to fill it."""
+        """Look at an array; `stream` will wait for what its owner has enqueued to fill it.
+
+        To be called where the context is current that will use it.
+        """
         from cuda.core.utils import StridedMemoryView
 
         view = StridedMemoryView.from_any_interface(array, stream_ptr=stream)
@@ -40,7 +44,15 @@ class DeviceArray(NamedTuple):
             if length > 1
         )
         shape = tuple(view.shape)
-        return cls(int(view.ptr), shape, np.dtype(view.dtype), contiguous, int(view.device_id))
+        address, device = int(view.ptr), int(view.device_id)
+        dtype = np.dtype(view.dtype)
+        return cls(address, shape, dtype, contiguous, device, _is_foreign(address))
+
+    def frames(self, dimensions: int) -> list[tuple[int, tuple[int, ...]]]:
+        """Address and shape of each frame, whose own shape has so many dimensions, as (1, ...)."""
+        shape = self.shape[-dimensions:]
+        count = math.prod(self.shape[:-dimensions])
+        return [(self.address + n * math.prod(shape), (1, *shape)) for n in range(count)]
 
     def check(self, name: str, device: int) -> None:
         """Raise a UserError if an engine on GPU number `device` cannot read it as it is."""
@@ -50,6 +62,42 @@ class DeviceArray(NamedTuple):
             raise UserError(f"{name} is not contiguous; make a contiguous copy first")
         if self.device != device:
             raise UserError(f"{name} is on GPU {self.device}, the engine on GPU {device}")
+        if self.foreign:
+            raise UserError(
+                f"{name} is in another CUDA context than the GPU's primary one, where the engine "
+                "is; with PyCUDA, import pycuda.autoprimaryctx in place of pycuda.autoinit"
+            )
+
+
+def look_at_frames(
+    visible: Any, infrared: Any, stream: int, device: int
+) -> tuple[DeviceArray, DeviceArray]:
+    """Arrays on the GPU that are a pair, or two batches, of frames for an engine on `device`.
+
+    `stream` will wait for what their owners have enqueued to fill them.
+
+    Raises:
+        UserError: they are not uint8 (..., H, W, 3) and (..., H, W), contiguous, there.
+    """
+    bgr, ir = (DeviceArray.of(x, stream) for x in (visible, infrared))
+    for name, array in (("visible", bgr), ("infrared", ir)):
+        array.check(name, device)
+    if bgr.shape != (*ir.shape, 3) or len(ir.shape) not in (2, 3):
+        raise UserError(
+            f"visible has shape {bgr.shape} and infrared {ir.shape} on the GPU, "
+            "expected (H, W, 3) and (H, W), or both with N in front"
+        )
+    return bgr, ir
+
+
+def _is_foreign(address: int) -> bool:
+    """Whether memory belongs to another context than the current one; that of pools has none."""
+    from cuda.bindings import driver
+
+    kind = driver.CUpointer_attribute.CU_POINTER_ATTRIBUTE_CONTEXT
+    status, owner = driver.cuPointerGetAttribute(kind, address)
+    _, current = driver.cuCtxGetCurrent()
+    return not status and int(owner) not in (0, int(current))
 
 
 def is_on_device(array: Any) -> bool:

@@ -11,7 +11,7 @@ from cuda.bindings import driver
 from numpy.typing import NDArray
 
 from ship_deploy.cuda import Stream
-from ship_deploy.errors import UserError
+from ship_deploy.cuda.faults import failure
 from ship_deploy.frames import Frames
 
 
@@ -22,7 +22,16 @@ class CudaPython:
 
     def __init__(self, device: int) -> None:
         _call(driver.cuInit, 0)
-        self._context = _call(driver.cuDevicePrimaryCtxRetain, _call(driver.cuDeviceGet, device))
+        number = _call(driver.cuDeviceGet, device)
+        kind = driver.CUdevice_attribute
+        self.unified = all(
+            _call(driver.cuDeviceGetAttribute, attribute, number)
+            for attribute in (
+                kind.CU_DEVICE_ATTRIBUTE_INTEGRATED,
+                kind.CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY,
+            )
+        )
+        self._context = _call(driver.cuDevicePrimaryCtxRetain, number)
 
     @contextmanager
     def active(self) -> Iterator[None]:
@@ -31,7 +40,7 @@ class CudaPython:
         try:
             yield
         finally:
-            _call(driver.cuCtxPopCurrent)
+            driver.cuCtxPopCurrent()  # fails with the status of what has failed before
 
     def stream(self) -> "_Stream":
         """A new stream."""
@@ -44,13 +53,17 @@ class CudaPython:
     def pinned(self, shape: tuple[int, ...]) -> Frames:
         """An array in page-locked host memory."""
         size = math.prod(shape)
-        address = int(_call(driver.cuMemHostAlloc, size, 0))
+        address = int(_call(driver.cuMemHostAlloc, size, driver.CU_MEMHOSTALLOC_DEVICEMAP))
         memory = (ctypes.c_uint8 * size).from_address(address)
         return np.ctypeslib.as_array(memory).reshape(shape)
 
     def release_pinned(self, array: Frames) -> None:
         """Give page-locked memory back."""
         _call(driver.cuMemFreeHost, array.ctypes.data)
+
+    def mapped(self, array: Frames) -> int:
+        """Where the GPU sees a page-locked array."""
+        return int(_call(driver.cuMemHostGetDevicePointer, array.ctypes.data, 0))
 
     def upload(self, array: NDArray[Any], address: int, stream: Stream) -> None:
         """Enqueue a copy to the device."""
@@ -66,9 +79,12 @@ class CudaPython:
         _call(driver.cuStreamBeginCapture, stream.handle, mode)
         try:
             enqueue()
-        finally:
-            graph = _call(driver.cuStreamEndCapture, stream.handle)
-        program = _Graph(graph)
+        except BaseException:
+            status, graph = driver.cuStreamEndCapture(stream.handle)
+            if not status:
+                driver.cuGraphDestroy(graph)
+            raise
+        program = _Graph(_call(driver.cuStreamEndCapture, stream.handle))
         return lambda: _call(driver.cuGraphLaunch, program.executable, stream.handle)
 
 
@@ -86,29 +102,35 @@ class _Memory:
 class _Stream:
     def __init__(self) -> None:
         flags = driver.CUstream_flags.CU_STREAM_NON_BLOCKING
+        self.handle = 0
         self.handle = int(_call(driver.cuStreamCreate, flags))
 
     def synchronize(self) -> None:
         _call(driver.cuStreamSynchronize, self.handle)
 
     def __del__(self) -> None:
-        driver.cuStreamDestroy(self.handle)
+        if self.handle:
+            driver.cuStreamDestroy(self.handle)
 
 
 class _Graph:
     def __init__(self, graph: Any) -> None:
-        self.executable = _call(driver.cuGraphInstantiate, graph, 0)
-        _call(driver.cuGraphDestroy, graph)
+        self.executable: Any = None
+        try:
+            self.executable = _call(driver.cuGraphInstantiate, graph, 0)
+        finally:
+            driver.cuGraphDestroy(graph)
 
     def __del__(self) -> None:
-        driver.cuGraphExecDestroy(self.executable)
+        if self.executable is not None:
+            driver.cuGraphExecDestroy(self.executable)
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """A driver function's result; a UserError that names it if it fails."""
+    """A driver function's result; an error that names it if it fails."""
     status, *results = function(*arguments)
     if status:
         reason = driver.cuGetErrorString(status)[1]
         words = reason.decode() if reason else "unknown error"
-        raise UserError(f"CUDA error {int(status)} in {function.__name__}: {words}")
+        raise failure(int(status), f"CUDA error {int(status)} in {function.__name__}: {words}")
     return results[0] if results else None

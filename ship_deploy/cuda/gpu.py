@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from ship_deploy.cuda.faults import describe
 from ship_deploy.errors import UserError, how_to_install
 
 
@@ -54,12 +55,12 @@ def find_gpu(device: int = 0) -> Gpu:
             f"no NVIDIA driver, or one too old for this cuda-python (CUDA error {int(status)})"
         )
     if status or not count:
-        raise UserError(f"no NVIDIA GPU that CUDA can use (CUDA error {int(status)})")
+        raise UserError(f"no NVIDIA GPU that CUDA can use ({_describe(int(status))})")
     if device >= count:
         raise UserError(f"there is no GPU {device}; CUDA finds {count}, numbered from 0")
     status, properties = runtime.cudaGetDeviceProperties(device)
     if status:
-        raise UserError(f"GPU {device} does not answer (CUDA error {int(status)})")
+        raise UserError(f"GPU {device} does not answer ({_describe(int(status))})")
     _, driver = runtime.cudaDriverGetVersion()
     return Gpu(
         properties.name.decode().rstrip("\0"),
@@ -74,4 +75,8 @@ def use_gpu(device: int) -> None:
 
     (status,) = runtime.cudaSetDevice(device)
     if status:
-        raise UserError(f"GPU {device} cannot be used (CUDA error {int(status)})")
+        raise UserError(f"GPU {device} cannot be used ({_describe(int(status))})")
+
+
+def _describe(status: int) -> str:
+    return describe(status, f"CUDA error {status}")

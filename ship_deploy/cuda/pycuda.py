@@ -1,7 +1,7 @@
 """CUDA through PyCUDA, for pipelines that live in it. It has no CUDA graphs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ship_deploy.cuda import Memory, Stream
+from ship_deploy.cuda.faults import HELP, failure
 from ship_deploy.errors import UserError
 from ship_deploy.frames import Frames
 
@@ -27,20 +28,32 @@ class PyCuda:
         except ImportError as error:
             raise UserError(f"PyCUDA does not load: pip install pycuda ({error})") from error
         self._driver: Any = driver
-        driver.init()
-        self._context = _context(driver.Device(device))
+        with self._in_one_line():
+            driver.init()
+            gpu, kind = driver.Device(device), driver.device_attribute
+            self.unified = all(
+                gpu.get_attribute(attribute)
+                for attribute in (kind.INTEGRATED, kind.CAN_MAP_HOST_MEMORY)
+            )
+            self._context = _context(gpu)
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Make the GPU's primary context that of this thread."""
-        try:
+        with self._in_one_line():
             self._context.push()
             try:
                 yield
             finally:
-                self._context.pop()
+                with suppress(self._driver.Error):  # the status of what has failed before
+                    self._context.pop()
+
+    @contextmanager
+    def _in_one_line(self) -> Iterator[None]:
+        try:
+            yield
         except self._driver.Error as error:
-            raise UserError(f"CUDA through PyCUDA: {error}") from error
+            raise _failure(error) from error
 
     def stream(self) -> Stream:
         """A new stream."""
@@ -54,12 +67,17 @@ class PyCuda:
 
     def pinned(self, shape: tuple[int, ...]) -> Frames:
         """An array in page-locked host memory."""
-        array: Frames = self._driver.pagelocked_empty(shape, np.uint8)
+        mapped = self._driver.host_alloc_flags.DEVICEMAP
+        array: Frames = self._driver.pagelocked_empty(shape, np.uint8, mem_flags=mapped)
         return array
 
     def release_pinned(self, array: Frames) -> None:
         """Give page-locked memory back."""
         array.base.free()  # type: ignore[union-attr]
+
+    def mapped(self, array: Frames) -> int:
+        """Where the GPU sees a page-locked array."""
+        return int(array.base.get_device_pointer())  # type: ignore[union-attr]
 
     def upload(self, array: NDArray[Any], address: int, stream: Stream) -> None:
         """Enqueue a copy to the device."""
@@ -68,6 +86,16 @@ class PyCuda:
     def download(self, address: int, array: NDArray[Any], stream: Stream) -> None:
         """Enqueue a copy to the host."""
         self._driver.memcpy_dtoh_async(array, address, stream)
+
+
+def _failure(error: Exception) -> UserError:
+    """In our words; PyCUDA tells the status in CUDA's words only."""
+    from cuda.bindings import driver
+
+    said = " ".join(str(error).split())
+    words = {int(s): driver.cuGetErrorString(s)[1] for s in driver.CUresult if int(s) in HELP}
+    found = (s for s, reason in words.items() if reason and reason.decode() in said)
+    return failure(next(found, 0), f"CUDA through PyCUDA: {said}")
 
 
 @cache

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ship_deploy.errors import UserError
+from ship_deploy.errors import LastingError, UserError
 from ship_deploy.results import Frame, Result
 from ship_deploy.streams.pairer import Pair
 from ship_deploy.streams.tracing import span
@@ -42,7 +42,7 @@ class Compositor:
         """The result of a pair, or of one frame alone.
 
         A UserError, an OpenCV error or a MemoryError of `prepare` or `fuse` makes a result with one
-        frame alone.
+        frame alone; but for a LastingError, which the next frames would have as well.
         """
         visible = None if pair.visible is None else _colour(self._eight_bits(pair.visible.image))
         if visible is not None:
@@ -56,6 +56,8 @@ class Compositor:
                 else:
                     with span("fuse"):
                         image = self._fuse(visible, infrared.image)
+        except LastingError:
+            raise
         except (UserError, cv2.error, MemoryError) as error:
             said = " ".join(str(error).split()) or "not enough memory"
             reason = f"refused: {said}"

@@ -46,7 +46,7 @@ class Pipeline:
             the brightest sample so far needs.
         infrared: source of 8 or 16-bit frames; both sources are live or both are not.
         fuse: a `Fuser`, or any such function. Its UserError costs one frame, which then goes out
-            alone with the message as reason; any other error ends the stream.
+            alone with the message as reason; a LastingError and any other error end the stream.
         prepare: makes an infrared frame 8 bits and aligned; `Preparation()` if not given. What is
             said of `fuse`'s errors holds for its own.
         pair_by: "time", or "index" for files whose frames belong together one by one.

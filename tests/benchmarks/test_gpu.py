@@ -4,13 +4,14 @@ import time
 
 import pytest
 
-from benchmarks import gpu
+from benchmarks import gpu, probes
 from benchmarks.device import CHECKS
 from benchmarks.gpu import run, tabulate
 from benchmarks.isolated import isolated
 from benchmarks.latency import measure as latency
 from ship_deploy import UserError
 from ship_deploy.cuda.gpu import Gpu
+from ship_deploy.models import CATALOGUE
 
 
 @pytest.fixture
@@ -58,8 +59,17 @@ def test_with_a_gpu_what_fails_is_said_and_the_rest_goes_on(made, tmp_path, no_g
     assert all(no_gpu in outcome for outcome in content["device"].values())
     assert "no CUDA" in content["problems"]["Fidelity"]
     assert table == (tmp_path / "gpu.md").read_text()
+    assert all("no CUDA" in content["problems"][f"{n} in ONNX Runtime, 32x48"] for n in CATALOGUE)
     for name in ("built here, default target", "built here, current target"):
         assert name in content["probes"]
+
+
+def test_the_table_has_the_bundled_models(made, tmp_path, no_gpu, gpu_here, monkeypatch):
+    row = {"way": probes.WAYS[1], "first": 1.25, "median": 0.004, "slowest": 0.005, "difference": 1}
+    monkeypatch.setattr(probes, "time_bundled", lambda name, size: [{"model": name, **row}])
+    table = run(made, [], tmp_path, [(32, 48)], 1, minutes=5, say=lambda _: None)
+    for name in CATALOGUE:
+        assert f"| {name} | NumPy arrays, CUDA graph | 1.25 s | 4.00 ms | 5.00 ms | 1 |" in table
 
 
 def test_nothing_is_begun_when_the_time_is_up(made, tmp_path, no_gpu, gpu_here):

@@ -8,6 +8,7 @@ import torch
 from onnx import ModelProto, helper
 from typer.testing import CliRunner
 
+from benchmarks.operators import problems
 from export.__main__ import app
 from export.build import Graph, build, finish
 from export.models import model_name
@@ -75,6 +76,7 @@ def test_shipped_network_of_any_size(name, tmp_path):
     network = load_network(CONFIGS / f"{name}.safetensors")
     model = build(network, Graph.FRAMES, None, Precision.FP16)
     assert unsupported(model) == []
+    assert not any(any(row.values()) for row in problems(model).values())  # in any TensorRT
     path = tmp_path / "model.onnx"
     path.write_bytes(finish(model, graph="frames", precision="fp16", size="any"))
     assert growth(path, *ANY) > 0

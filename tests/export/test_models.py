@@ -36,6 +36,7 @@ def test_one_opset_no_dft_and_nothing_of_the_build_machine(small_models):
     for path in small_models.iterdir():
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)
+        assert model.ir_version == onnx.helper.find_min_ir_version_for(model.opset_import)
         assert [(o.domain, o.version) for o in model.opset_import if o.domain == ""] == [
             ("", build.OPSET)
         ]

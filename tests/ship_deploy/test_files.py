@@ -192,6 +192,16 @@ def test_what_others_write_now_and_what_is_not_ours_stays(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
+def test_a_pipe_or_a_link_of_such_a_name_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / ".a.png.0123456789abcdef.part")
+    (tmp_path / ".b.png.0123456789abcdef.part").symlink_to(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes(b"whole")
+    code = "import pathlib, sys; from ship_deploy import files; "
+    code += "files.make_folder(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True, timeout=60)  # it hung
+    assert len([*tmp_path.iterdir()]) == 3
+
+
 def test_a_file_that_is_removed_before_it_is_locked_is_begun_again(tmp_path, monkeypatch):
     real, calls = fcntl.flock, []
 

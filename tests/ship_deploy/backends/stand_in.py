@@ -20,8 +20,17 @@ LIBRARY = os.environ["STAND_IN_DRIVER"]
 driver = ctypes.CDLL(LIBRARY, ctypes.RTLD_GLOBAL)  # before anybody looks for libcuda.so.1
 driver.stand_in_live_bytes.restype = ctypes.c_long
 driver.stand_in_set_limit.argtypes = [ctypes.c_long]
+driver.stand_in_copies.restype = ctypes.c_long
+driver.stand_in_foreign.restype = ctypes.c_void_p
+driver.stand_in_fail.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
 driver.cuLaunchHostFunc.argtypes = [ctypes.c_void_p] * 3
 Callback = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+LAZY, EAGER, OTHERS_FIRST = range(3)  # orders of work, see driver.c
+
+
+def live() -> tuple[int, int]:
+    """Bytes and objects (streams, graphs) that are held."""
+    return driver.stand_in_live_bytes(), driver.stand_in_live_objects()
 
 
 class Strategy(Enum):

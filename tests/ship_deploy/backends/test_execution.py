@@ -1,7 +1,7 @@
 """From frames to frames over a GPU, on a stand-in for the driver and for TensorRT."""
 
 import gc
-import importlib.util
+import importlib
 import runpy
 import sys
 import threading
@@ -13,52 +13,15 @@ import pytest
 
 from benchmarks import device
 from ship_deploy import Fuser, UserError, cuda
-from ship_deploy.artifact import read_artifact
-from ship_deploy.cuda import gpu
+from ship_deploy.backends.providers import GpuOptions
 from ship_deploy.cuda.gpu import Gpu
-from ship_deploy.engines import flavour as flavours
-from ship_deploy.engines import passport, recipe
-from ship_deploy.engines.passport import write_engine
-from ship_deploy.engines.profile import choose_profile
-from ship_deploy.engines.recipe import make_recipe
 from ship_deploy.images import read_visible, write_png
 from tests.ship_deploy.backends import stand_in
+from tests.ship_deploy.backends.bound_session import BoundSession
+from tests.ship_deploy.backends.machine import BOTH, needs_pycuda
 from training.scenes import render
 
 ROOT = Path(__file__).parents[3]
-needs_pycuda = pytest.mark.skipif(
-    importlib.util.find_spec("pycuda") is None, reason="PyCUDA is not installed"
-)
-BOTH = ["cuda-python", pytest.param("pycuda", marks=needs_pycuda)]
-
-
-@pytest.fixture(autouse=True)
-def machine(monkeypatch):
-    """A GPU and both TensorRTs."""
-    for module in (gpu, passport, recipe, cuda):
-        monkeypatch.setattr(module, "find_gpu", lambda device=0: Gpu("Stand-in", "8.6", "13.0"))
-    for name in flavours.MODULES:
-        monkeypatch.setitem(flavours._loaded, name, stand_in.flavour(name))
-
-
-@pytest.fixture(params=["tensorrt", "tensorrt-rtx"])
-def flavour(request):
-    return flavours.load(request.param)
-
-
-@pytest.fixture
-def engine(model, flavour, tmp_path):
-    """An engine for frames up to 96x128: the model itself, as its stand-in."""
-    artifact = read_artifact(model)
-    profile = choose_profile("any", None, "64x96", "96x128")
-    path = tmp_path / "small.engine"
-    write_engine(path, artifact.content, make_recipe(artifact, flavour, profile))
-    return path
-
-
-@pytest.fixture(params=BOTH)
-def gpu_fuser(request, engine):
-    return Fuser(engine, cuda=request.param)
 
 
 @pytest.mark.parametrize("check", [c for t, c in device.CHECKS.items() if "torch" not in t])
@@ -153,17 +116,32 @@ def test_many_threads_share_one_fuser(gpu_fuser, fuser):
 
 def test_all_device_memory_is_given_back(engine):
     gc.collect()
-    before = stand_in.driver.stand_in_live_bytes(), stand_in.driver.stand_in_live_objects()
+    before = stand_in.live()
     fuser = Fuser(engine)
     for pair in pairs((64, 96), (64, 96), (48, 64), (48, 64)):
         fuser(*pair)
-    assert stand_in.driver.stand_in_live_bytes() > before[0]
+    assert stand_in.live()[0] > before[0]
     del fuser
     gc.collect()
-    assert before == (
-        stand_in.driver.stand_in_live_bytes(),
-        stand_in.driver.stand_in_live_objects(),
-    )
+    assert stand_in.live() == before
+
+
+@pytest.mark.parametrize("cuda_name", BOTH)
+def test_where_cpu_and_gpu_share_their_memory_nothing_is_copied(engine, fuser, cuda_name):
+    def fuse() -> tuple[int, int]:
+        """Copies, and bytes that are held, for four frames."""
+        gc.collect()
+        copies, held = stand_in.driver.stand_in_copies(), stand_in.live()[0]
+        gpu_fuser = Fuser(engine, cuda=cuda_name)
+        for pair in pairs((64, 96), (64, 96), (64, 96), (48, 64)):
+            assert np.array_equal(gpu_fuser(*pair), fuser(*pair))
+        return stand_in.driver.stand_in_copies() - copies, stand_in.live()[0] - held
+
+    copied = fuse()
+    stand_in.driver.stand_in_set_integrated(1)
+    assert cuda.load(cuda_name, 0).unified
+    assert fuse() == (0, copied[1] - 7 * 48 * 64)
+    assert copied[0] == 12
 
 
 def test_too_little_memory_is_one_line_and_passes(gpu_fuser, fuser):
@@ -218,6 +196,42 @@ def test_arrays_on_the_device(gpu_fuser, fuser, numba):
     assert np.array_equal(gpu_fuser(*map(Array, batch)).values, fuser(*batch))
 
 
+@pytest.fixture
+def on_cuda(model, fuser, monkeypatch):
+    """Makes Fusers that run in ONNX Runtime on a GPU."""
+    compute = fuser._backend.run
+    session = BoundSession(["CUDAExecutionProvider"], compute)
+    real = importlib.import_module("onnxruntime")
+    ort = SimpleNamespace(
+        __version__=real.__version__,
+        SessionOptions=real.SessionOptions,
+        get_available_providers=session.get_providers,
+        InferenceSession=lambda *_, **__: session,
+    )
+    monkeypatch.setitem(sys.modules, "onnxruntime", ort)
+    return lambda **options: Fuser(model, device="cuda", **options)
+
+
+@pytest.mark.parametrize("own_stream", [False, True])
+def test_arrays_on_the_device_in_onnxruntime(on_cuda, fuser, numba, own_stream):
+    layer = cuda.load("cuda-python", 0)
+    with layer.active():
+        stream = layer.stream()
+    ort_fuser = on_cuda(gpu=GpuOptions(stream=stream.handle) if own_stream else None)
+    for pair in pairs((64, 96), (48, 64)):
+        assert np.array_equal(ort_fuser(*map(Array, pair)).values, fuser(*pair))
+    batch = [np.stack(side) for side in zip(*pairs((48, 64), (48, 64)), strict=True)]
+    assert np.array_equal(ort_fuser(*map(Array, batch)).values, fuser(*batch))
+    visible, infrared = render(0, 64, 96)
+    with pytest.raises(UserError, match=r"shape \(64, 96, 3\) and infrared \(48, 96"):
+        ort_fuser(Array(visible), Array(infrared[:48]))
+
+
+def test_a_graph_has_buffers_of_its_own(on_cuda, numba):
+    with pytest.raises(UserError, match="with a graph takes numpy arrays"):
+        on_cuda(gpu=GpuOptions(graph=True))(*map(Array, render(0, 64, 96)))
+
+
 @needs_pycuda
 def test_the_example_in_a_pycuda_program(engine, fuser, tmp_path, capsys):
     pair, paths = render(0, 64, 96), [tmp_path / f"{n}.png" for n in ("v", "i", "fused")]
@@ -240,7 +254,7 @@ def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):
     ):
         with pytest.raises(UserError, match=message):
             gpu_fuser(*frames)
-    with pytest.raises(UserError, match="onnxruntime takes numpy arrays"):
+    with pytest.raises(UserError, match="onnxruntime on cpu takes numpy arrays"):
         fuser(Array(visible), Array(infrared))
     strange = type("Strange", (Array,), {"__module__": "strange.things"})
     with pytest.raises(UserError, match="arrays of strange are not supported"):

@@ -11,8 +11,15 @@ from pathlib import Path
 import pytest
 
 from ship_deploy import Fuser, UserError
+from tests.ship_deploy.backends import faults
 
 HERE = Path(__file__).parent
+
+
+def test_the_docs_have_the_table_of_faults():
+    """What it says is shown by test_execution_faults.py, on the stand-in."""
+    page = HERE.parents[2] / "docs" / "concepts" / "gpu-errors.md"
+    assert faults.tabulate() in page.read_text()
 
 
 def test_without_a_gpu_it_says_so(model, no_gpu):
@@ -38,8 +45,9 @@ def test_on_a_stand_in_for_the_driver(tmp_path):
         sources[-1].write_text(missing_functions(sources[0].read_text()))
     compile_ = ["cc", "-shared", "-fPIC", "-Wl,-soname,libcuda.so.1", "-o", library]
     subprocess.run([*compile_, *sources, "-ldl", "-lpthread"], check=True)
+    tests = HERE / "test_execution.py", HERE / "test_execution_faults.py"
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", HERE / "test_execution.py"],
+        [sys.executable, "-m", "pytest", "-q", *tests],
         env={**os.environ, "STAND_IN_DRIVER": str(library)},
         cwd=HERE.parents[2],
         capture_output=True,

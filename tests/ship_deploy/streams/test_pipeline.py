@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ship_deploy.errors import UserError
+from ship_deploy.errors import LastingError, UserError
 from ship_deploy.images import write_png
 from ship_deploy.results import Result
 from ship_deploy.streams import Callback, ImageFolder, Pipeline, VideoFile, find_source
@@ -196,6 +196,16 @@ def test_what_memory_refuses_costs_a_frame(tmp_path):
 
     results, _ = run(*folders(tmp_path, [1, 2], [1, 2]), fuse)
     assert [r.reason for r in results] == ["refused: not enough memory", ""]
+
+
+def test_an_error_that_lasts_ends_the_stream(tmp_path):
+    """A service is started anew, instead of going on unfused."""
+
+    def fuse(visible, infrared):
+        raise LastingError("the GPU is lost")
+
+    with pytest.raises(LastingError, match="the GPU is lost"):
+        run(*folders(tmp_path, [1, 2], [1, 2]), fuse)
 
 
 def test_a_bug_ends_the_stream_and_closes_the_outputs(tmp_path):

@@ -1,0 +1,1 @@
+"""Triton Inference Server: the server of nvidia-pytriton's wheel, and how it copes with load."""
