@@ -115,7 +115,10 @@ class _Watch(threading.Thread):
 
 
 def make_source(folder: Path, pairs: int, height: int, width: int) -> None:
-    """A folder with visible/ and infrared/, 1000 pairs in each folder of these; many are links."""
+    """A folder called archive with visible/ and infrared/, a thousand pairs in each folder there.
+
+    Some pairs are drawn; the others are further names of the same files.
+    """
     pair = draw(height, width)
     for side, image in zip(("visible", "infrared"), pair, strict=True):
         drawn = folder / "drawn" / side
@@ -278,15 +281,14 @@ def tabulate(content: dict[str, Any]) -> str:
 
 def _on_paper(content: dict[str, Any]) -> str:
     """What 1,000 nodes would read, write and hold, from what was measured here."""
-    small, large = sorted(content["runs"], key=lambda r: r["pairs"])[:: len(content["runs"]) - 1]
-    held = max(0.0, (large["driver"] - small["driver"]) / max(1, large["pairs"] - small["pairs"]))
+    ordered = sorted(content["runs"], key=lambda run: run["pairs"])
+    small, large = ordered[0], ordered[-1]
+    more = max(1, large["pairs"] - small["pairs"])
+    held = max(0.0, large["driver"] - small["driver"]) / more
+    cpu = max(0.0, large["driver_cpu"] - small["driver_cpu"]) / more
     row = large["manifest"] / large["pairs"]
-    cpu = max(0.0, (large["driver_cpu"] - small["driver_cpu"])) / max(
-        1, large["pairs"] - small["pairs"]
-    )
     sizes, rate = content["bytes"], NODES * EACH
     read = sizes["visible"] + sizes["infrared"]
-    million = 10 * 1e6
     lines = [
         f"On paper, {NODES:,} nodes with one worker each at {EACH:.0f} pairs/s of "
         f"{FRAME[0]}x{FRAME[1]}; nothing of this was run:\n",
@@ -297,9 +299,9 @@ def _on_paper(content: dict[str, Any]) -> str:
         f"| Written to it | {rate * sizes['fused'] / 1e9:.1f} GB/s, {rate:,.0f} requests/s |",
         f"| Read and written by a node | {EACH * (read + sizes['fused']) / 1e6:.0f} MB/s |",
         f"| Rows of the manifest, to the command | {rate * row / 1e6:.1f} MB/s |",
-        f"| Manifest of 10 million pairs | {million * row / 1e9:.1f} GB |",
+        f"| Manifest of 10 million pairs | {1e7 * row / 1e9:.1f} GB |",
         f"| Memory of the command for 10 million pairs, {held:,.0f} bytes each as measured "
-        f"| {million * held / 1e9:.1f} GB |",
+        f"| {1e7 * held / 1e9:.1f} GB |",
         f"| Processor time of the command, {cpu * 1e6:.0f} µs a pair as measured, in cores "
         f"| {rate * cpu:.1f} |",
         "",
