@@ -17,7 +17,7 @@ from ship_deploy.bench.scene import draw
 from ship_deploy.images import encode
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120.0  # seconds; the machine may be busy
+PATIENCE = 300.0  # seconds; the machine may be busy
 
 
 def make_pairs(folder: Path, count: int, height: int = 48, width: int = 64) -> Path:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,10 +187,14 @@ class Deadly(Worker):
 
 
 def test_a_pair_that_kills_its_worker_takes_no_other_with_it(nodes, tmp_path, monkeypatch):
+    from ray import cloudpickle
+
     from ship_deploy.adapters.batch import cluster as module
 
+    for each in (module, sys.modules[__name__]):  # so that workers have what is put there
+        cloudpickle.register_pickle_by_value(each)
     monkeypatch.setattr(module, "RETRIES", 1)
-    monkeypatch.setattr(module._Actor, "WORKER", Deadly)
+    monkeypatch.setattr(module, "Worker", Deadly)
     items = find_items(str(make_pairs(tmp_path / "in", 12)), None, bags=False)
     job = Job(str(tmp_path / "out"), "ship-t", digest_model(find_model("ship-t"), None))
     manifest = Manifest(tmp_path / "out")
@@ -211,7 +216,7 @@ def test_a_worker_that_cannot_begin_ends_the_job_in_one_line(there, tmp_path):
     assert err.strip().splitlines()[-1] == "error: the cluster has no GPU for a worker"
     code, _, err = batch(source, "-o", tmp_path / "out", "--backend", "tensorrt", *there)
     assert code == 1
-    assert "device is 'cpu'" in err.strip().splitlines()[-1]
+    assert "TensorRT runs on the GPU" in err.strip().splitlines()[-1]
 
 
 def test_source_and_target_in_an_object_store(there, tmp_path):

@@ -130,14 +130,12 @@ class Cluster:
 class _Actor:
     """A worker as Ray Data calls it: Arrow in, Arrow out."""
 
-    WORKER = Worker
-
     def __init__(self, job: Job) -> None:
         import cv2
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver tells what to do
         cv2.setNumThreads(job.threads or 1)
-        self._worker = self.WORKER(job)
+        self._worker = Worker(job)
 
     def __call__(self, table: Any) -> Any:
         import pyarrow as pa
