@@ -21,7 +21,14 @@ def test_a_plain_loop_is_timed(tmp_path, model: Path):
 def run(workers: int, pairs: int, **changed: float) -> dict:
     values = {"seconds": 10.0, "start": 5.0, "rate": pairs / 10, "driver": 200e6, "ray": 300e6}
     values |= {"workers_memory": 400e6, "driver_cpu": 3.0, "ray_cpu": 4.0, "worker_cpu": 9.0}
-    return {"workers": workers, "pairs": pairs, "manifest": 300 * pairs, **values, **changed}
+    return {
+        "workers": workers,
+        "pairs": pairs,
+        "manifest": 300 * pairs,
+        "block": 16,
+        **values,
+        **changed,
+    }
 
 
 def test_tables_compare_with_one_worker_and_reckon_for_a_thousand_nodes():
@@ -38,4 +45,6 @@ def test_tables_compare_with_one_worker_and_reckon_for_a_thousand_nodes():
     assert "| 2 | 1,000 | 5 s | 10 s | 180 | 1.80 |" in table
     assert "| Pairs a second | 34,000 |" in table
     assert "| Read from the store | 23.8 GB/s, 68,000 requests/s |" in table
-    assert "500 bytes each as measured | 5.0 GB |" in table
+    assert "| Held by the command, 500 bytes a pair as measured | 5.0 GB |" in table
+    assert "| Blocks of pairs, which workers are given | 1,000 pairs, 29 s |" in table
+    assert "0.0 ms a block as measured, in cores | 0.0 |" in table

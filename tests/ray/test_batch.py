@@ -19,7 +19,7 @@ from pyarrow import parquet
 
 from ship_deploy import Fuser, UserError
 from ship_deploy.adapters.batch.archive import find_items
-from ship_deploy.adapters.batch.cluster import Cluster, _block_size
+from ship_deploy.adapters.batch.cluster import Cluster, block_size
 from ship_deploy.adapters.batch.manifest import Manifest, schema
 from ship_deploy.adapters.batch.places import digest, digest_at, find_place
 from ship_deploy.adapters.batch.worker import Job, Worker, digest_model
@@ -316,4 +316,4 @@ def test_a_file_that_is_no_manifest_is_said(tmp_path):
     ("items", "workers", "size"), [(1, 8, 1), (12, 2, 2), (100_000, 2, 16), (10**8, 1000, 10**4)]
 )
 def test_blocks_are_small_for_few_items_and_few_for_many(items, workers, size):
-    assert _block_size(items, workers) == size
+    assert block_size(items, workers) == size

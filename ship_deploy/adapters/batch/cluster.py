@@ -111,7 +111,7 @@ class Cluster:
 
         table = _table(items, earlier)
         done = np.zeros(len(items), np.bool_)
-        size = 1 if job.topics else _block_size(len(items), workers)
+        size = 1 if job.topics else block_size(len(items), workers)
         for block in (size, 1):
             rest = table if block == size else table.take(np.flatnonzero(~done))
             for rows in _stream(job, rest, block, workers):
@@ -204,7 +204,8 @@ def _check_address(address: str) -> None:
         raise UserError(f"{address}: no cluster answers ({error})") from error
 
 
-def _block_size(items: int, workers: int) -> int:
+def block_size(items: int, workers: int) -> int:
+    """Items that a worker is given at a time."""
     fair = math.ceil(items / (ROUNDS * workers))
     return max(1, min(BLOCK, fair), items // BLOCKS)
 
