@@ -21,6 +21,7 @@ BLOCK = 16  # items that a worker is given at a time, at most; and of very many,
 BLOCKS = 10_000  # ... no more blocks than this, which the head of the cluster keeps account of
 ROUNDS = 4  # blocks a worker, at least, so that all end at about the same time
 RETRIES = 3  # of a block whose worker died; then its items are tried alone
+STARTS = 3  # of a local cluster, which may take longer than Ray's 30 s on a busy machine
 ANSWER = 10.0  # seconds in which the head of a cluster answers
 MEMORY = 128 << 20  # bytes of Ray's object store on this machine: it holds names and rows
 
@@ -58,16 +59,21 @@ class Cluster:
         cores = len(os.sched_getaffinity(0))
         local = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": MEMORY}
         with _handlers_kept(), _nothing_said():
-            try:
-                ray.init(
-                    address=self._address or "local",
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
-                    **({} if self._address else local),
-                )
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                said = str(error).splitlines()[0]
-                raise UserError(f"{self._address or 'Ray'}: no cluster ({said})") from error
+            for more in reversed(range(1 if self._address else STARTS)):
+                try:
+                    ray.init(
+                        address=self._address or "local",
+                        log_to_driver=False,
+                        logging_level=logging.CRITICAL,
+                        **({} if self._address else local),
+                    )
+                    break
+                except Exception as error:  # of many kinds, one of them Exception itself
+                    ray.shutdown()
+                    said = str(error).strip().split("\n")[0]
+                    if not more:
+                        what = self._address or "Ray"
+                        raise UserError(f"{what}: no cluster ({said})") from error
         found = ray.cluster_resources()
         self.cpus, self.gpus = int(found.get("CPU", 0)), int(found.get("GPU", 0))
         return self
