@@ -77,17 +77,21 @@ def written(target: Path) -> int:
     return len(list(target.rglob("*.png")))
 
 
-def workers(node: Any) -> list[psutil.Process]:
-    """Processes that fuse on a node."""
+def workers(process: "subprocess.Popen[Any]") -> list[psutil.Process]:
+    """Processes that fuse below another one, such as a command with a Ray of its own."""
     found = []
-    raylet = node.all_processes["raylet"][0].process.pid
-    for process in psutil.Process(raylet).children(recursive=True):
+    for child in psutil.Process(process.pid).children(recursive=True):
         try:
-            if "_Actor" in process.name() or "_Actor" in " ".join(process.cmdline()):
-                found.append(process)
+            if "_Actor" in " ".join([child.name(), *child.cmdline()]):
+                found.append(child)
         except psutil.Error:
             continue
     return found
+
+
+def works(node: Any) -> bool:
+    """Whether a process fuses on a node."""
+    return bool(workers(node.all_processes["raylet"][0].process))
 
 
 @contextmanager

@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("ray", reason="needs Ray: make test-ray")
 
-import psutil
 import pyarrow as pa
 from pyarrow import parquet
 
@@ -36,6 +35,7 @@ from tests.ray.rig import (
     start,
     wait,
     workers,
+    works,
     written,
 )
 
@@ -108,7 +108,7 @@ def test_a_worker_and_a_node_are_killed_and_nothing_is_lost_or_repeated(long, no
     os.kill(victim, signal.SIGKILL)
     before = written(tmp_path)
     wait(lambda: written(tmp_path) > before + 20)
-    node = next(iter(filter(workers, nodes.worker_nodes)))
+    node = next(iter(filter(works, nodes.worker_nodes)))
     nodes.remove_node(node, allow_graceful=False)
     assert process.poll() is None and written(tmp_path) < LONG[0]
     code, out, err = finish(process)
@@ -124,9 +124,9 @@ def test_a_job_that_was_killed_is_resumed_where_it_was(long, there, tmp_path):
     process = start(long, "-o", tmp_path)
     parts = tmp_path / "manifest.parts"
     wait(lambda: known_rows(tmp_path))
-    children = psutil.Process(process.pid).children(recursive=True)
+    left = workers(process)
     process.kill()
-    wait(lambda: not any(child.is_running() for child in children))
+    wait(lambda: not any(each.is_running() for each in left))
     assert 0 < written(tmp_path) < LONG[0]
     known = known_rows(tmp_path)
     assert 0 < len(known) <= written(tmp_path)
@@ -145,12 +145,12 @@ def test_a_job_that_was_killed_is_resumed_where_it_was(long, there, tmp_path):
 def test_an_interrupt_ends_cleanly_and_keeps_what_is_done(long, tmp_path):
     process = start(long, "-o", tmp_path)
     wait(lambda: known_rows(tmp_path))
-    children = psutil.Process(process.pid).children(recursive=True)
+    left = workers(process)
     process.send_signal(signal.SIGINT)
     code, _, err = finish(process)
     assert code == 130, err
     assert "interrupted; what was finished is kept" in err and "Traceback" not in err
-    wait(lambda: not any(child.is_running() for child in children))
+    wait(lambda: not any(each.is_running() for each in left))
     rows = rows_of(tmp_path)
     assert 0 < len(rows) <= written(tmp_path) < LONG[0]
     assert all(digest(Path(row["output"])) == row["output_digest"] for row in rows.values())
