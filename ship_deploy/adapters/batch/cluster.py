@@ -44,8 +44,7 @@ class Cluster:
     def __init__(self, address: str | None = None) -> None:
         self._address = address
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent to anyone
-        for name, value in {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DEDUP_LOGS": "0"}.items():
-            os.environ.setdefault(name, value)
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of what it writes in C++
         if address not in (None, "auto"):
             _check_address(address)
         try:
