@@ -1,6 +1,5 @@
 """A cluster on this machine, pairs to fuse, and the command as a process."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -18,8 +17,7 @@ from ship_deploy.bench.scene import draw
 from ship_deploy.images import encode
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
-PATIENCE = 120.0  # seconds; the machine may be busy
+PATIENCE = 300.0  # seconds; the machine may be busy
 
 
 def make_pairs(folder: Path, count: int, height: int = 48, width: int = 64) -> Path:
@@ -33,14 +31,13 @@ def make_pairs(folder: Path, count: int, height: int = 48, width: int = 64) -> P
     return folder
 
 
-def start(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
+def start(*arguments: object) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "ship_deploy", "batch", *map(str, arguments)]
     return subprocess.Popen(
         [*command, "--model", "ship-t"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**ENVIRONMENT, **environment},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
@@ -50,8 +47,8 @@ def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def batch(*arguments: object, **environment: str) -> tuple[int, str, str]:
-    return finish(start(*arguments, **environment))
+def batch(*arguments: object) -> tuple[int, str, str]:
+    return finish(start(*arguments))
 
 
 def rows_of(target: Path | str) -> dict[str, dict[str, Any]]:
@@ -60,6 +57,12 @@ def rows_of(target: Path | str) -> dict[str, dict[str, Any]]:
     found = {row["name"]: row for row in rows}
     assert len(found) == len(rows)
     return found
+
+
+def known_rows(target: Path) -> list[dict[str, Any]]:
+    """The rows that are written so far of a job that runs."""
+    parts = list(target.glob("manifest.parts/[0-9]*.parquet"))
+    return [row for part in parts for row in parquet.read_table(part).to_pylist()]
 
 
 def wait(condition: Callable[[], Any]) -> Any:
@@ -74,34 +77,33 @@ def written(target: Path) -> int:
     return len(list(target.rglob("*.png")))
 
 
-def workers() -> list[psutil.Process]:
-    """Processes that fuse; those that this process or a child of it began."""
+def workers(process: "subprocess.Popen[Any]") -> list[psutil.Process]:
+    """Processes that fuse below another one, such as a command with a Ray of its own."""
     found = []
-    for process in psutil.Process().children(recursive=True):
+    for child in psutil.Process(process.pid).children(recursive=True):
         try:
-            if "_Actor" in process.name() or "_Actor" in " ".join(process.cmdline()):
-                found.append(process)
+            if "_Actor" in " ".join([child.name(), *child.cmdline()]):
+                found.append(child)
         except psutil.Error:
             continue
     return found
 
 
+def works(node: Any) -> bool:
+    """Whether a process fuses on a node."""
+    return bool(workers(node.all_processes["raylet"][0].process))
+
+
 @contextmanager
 def cluster(nodes: int) -> Iterator[Any]:
-    """A cluster of a head without processors and some nodes with one each."""
+    """A cluster of nodes with one processor each, the first of which is the head."""
     from ray.cluster_utils import Cluster
 
-    before = dict(os.environ)
-    os.environ.update(ENVIRONMENT)
-    made = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20},
-    )
+    node = {"num_cpus": 1, "object_store_memory": 80 << 20}
+    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     try:
         for _ in range(nodes - 1):
-            made.add_node(num_cpus=1, object_store_memory=80 << 20)
+            made.add_node(**node)
         yield made
     finally:
         made.shutdown()
-        os.environ.clear()
-        os.environ.update(before)

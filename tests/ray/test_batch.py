@@ -3,7 +3,10 @@
 import os
 import shutil
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,25 +18,28 @@ from pyarrow import parquet
 
 from ship_deploy import Fuser, UserError
 from ship_deploy.adapters.batch.archive import find_items
-from ship_deploy.adapters.batch.cluster import Cluster, _block_size
+from ship_deploy.adapters.batch.cluster import Cluster, block_size
 from ship_deploy.adapters.batch.manifest import Manifest, schema
 from ship_deploy.adapters.batch.places import digest, digest_at, find_place
 from ship_deploy.adapters.batch.worker import Job, Worker, digest_model
 from ship_deploy.images import read_infrared, read_visible
 from ship_deploy.models import find_model
 from tests.ray.rig import (
+    ROOT,
     batch,
     cluster,
     finish,
+    known_rows,
     make_pairs,
     rows_of,
     start,
     wait,
     workers,
+    works,
     written,
 )
 
-LONG = 400, 240, 320  # pairs, height, width: half a minute of work
+LONG = 300, 240, 320  # pairs, height, width: some ten seconds of work
 
 
 def check(source: Path, target: Path, count: int) -> dict:
@@ -54,45 +60,81 @@ def check(source: Path, target: Path, count: int) -> dict:
     return rows
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment() -> Iterator[None]:
+    """Where Ray's processes find our modules, and a server of S3 on this machine with a bucket."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    found = {
+        "PYTHONPATH": str(ROOT),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in found.items():
+            patch.setenv(name, value)
+        find_place("s3://archive").mkdir()
+        yield
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def nodes(environment: None) -> Iterator[Any]:
+    with cluster(3) as made:
+        yield made
+
+
+@pytest.fixture
+def there(nodes: Any) -> tuple[str, str]:
+    """Options that send a job to the cluster of three nodes, which is up already."""
+    return "--address", nodes.address
+
+
 @pytest.fixture(scope="module")
 def long(tmp_path_factory) -> Path:
     return make_pairs(tmp_path_factory.mktemp("long"), *LONG)
 
 
-def test_a_worker_and_a_node_are_killed_and_nothing_is_lost_or_repeated(long, tmp_path):
-    with cluster(3) as nodes:
-        process = start(long, "-o", tmp_path, "--address", nodes.address)
-        wait(lambda: written(tmp_path) > 20 and len(workers()) >= 2)
-        victim = workers()[0]
-        victim.send_signal(signal.SIGKILL)
-        before = written(tmp_path)
-        wait(lambda: written(tmp_path) > before + 20)
-        assert process.poll() is None
-        nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
-        assert written(tmp_path) < LONG[0]
-        code, out, err = finish(process)
+def test_a_worker_and_a_node_are_killed_and_nothing_is_lost_or_repeated(long, nodes, tmp_path):
+    process = start(long, "-o", tmp_path, "--address", nodes.address)
+    known = wait(lambda: known_rows(tmp_path))
+    victim = int(known[0]["worker"].split(":")[1])
+    os.kill(victim, signal.SIGKILL)
+    before = written(tmp_path)
+    wait(lambda: written(tmp_path) > before + 20)
+    node = next(iter(filter(works, nodes.worker_nodes)))
+    nodes.remove_node(node, allow_graceful=False)
+    assert process.poll() is None and written(tmp_path) < LONG[0]
+    code, out, err = finish(process)
+    nodes.add_node(num_cpus=1, object_store_memory=80 << 20)  # for the other tests
     assert code == 0, err
     assert out.strip() == str(tmp_path / "manifest.parquet")
     assert f"Fused {LONG[0]} of {LONG[0]} pairs" in err
     rows = check(long, tmp_path, LONG[0])
-    assert len({row["worker"] for row in rows.values()}) >= 3
+    assert all(rows[row["name"]] == row for row in known)
 
 
-def test_a_job_that_was_killed_is_resumed_where_it_was(long, tmp_path):
+def test_a_job_that_was_killed_is_resumed_where_it_was(long, there, tmp_path):
     process = start(long, "-o", tmp_path)
     parts = tmp_path / "manifest.parts"
-    wait(lambda: len(list(parts.glob("*.parquet"))) > 1)  # the first one is empty
+    wait(lambda: known_rows(tmp_path))
+    left = workers(process)
     process.kill()
-    finish(process)
-    wait(lambda: not workers())
+    wait(lambda: not any(each.is_running() for each in left))
     assert 0 < written(tmp_path) < LONG[0]
-    known = parquet.read_table(parts).to_pylist()
+    known = known_rows(tmp_path)
     assert 0 < len(known) <= written(tmp_path)
 
     code, _, err = batch(long, "-o", tmp_path)
     assert code == 1 and "go on with --resume" in err
 
-    code, _, err = batch(long, "-o", tmp_path, "--resume")
+    code, _, err = batch(long, "-o", tmp_path, "--resume", *there)
     assert code == 0, err
     assert f"{len(known)} were done earlier" in err
     rows = check(long, tmp_path, LONG[0])
@@ -102,22 +144,23 @@ def test_a_job_that_was_killed_is_resumed_where_it_was(long, tmp_path):
 
 def test_an_interrupt_ends_cleanly_and_keeps_what_is_done(long, tmp_path):
     process = start(long, "-o", tmp_path)
-    wait(lambda: len(list(tmp_path.glob("manifest.parts/*.parquet"))) > 1)
+    wait(lambda: known_rows(tmp_path))
+    left = workers(process)
     process.send_signal(signal.SIGINT)
     code, _, err = finish(process)
     assert code == 130, err
     assert "interrupted; what was finished is kept" in err and "Traceback" not in err
-    wait(lambda: not workers())
+    wait(lambda: not any(each.is_running() for each in left))
     rows = rows_of(tmp_path)
     assert 0 < len(rows) <= written(tmp_path) < LONG[0]
     assert all(digest(Path(row["output"])) == row["output_digest"] for row in rows.values())
 
 
-def test_bad_pairs_are_in_the_manifest_and_in_the_exit_code(tmp_path):
+def test_bad_pairs_are_in_the_manifest_and_in_the_exit_code(there, tmp_path):
     source = make_pairs(tmp_path / "in", 12)
     (source / "visible" / "1" / "0004.png").write_bytes(b"no image")
     (source / "infrared" / "2" / "0005.png").unlink()
-    code, out, err = batch(source, "-o", tmp_path / "out", "--workers", "1")
+    code, out, err = batch(source, "-o", tmp_path / "out", "--workers", "1", *there)
     assert code == 1
     assert out.strip() == str(tmp_path / "out" / "manifest.parquet")
     last = err.strip().splitlines()[-1]
@@ -129,7 +172,7 @@ def test_bad_pairs_are_in_the_manifest_and_in_the_exit_code(tmp_path):
 
     shutil.copy(source / "visible" / "0" / "0000.png", source / "visible" / "1" / "0004.png")
     shutil.copy(source / "infrared" / "0" / "0000.png", source / "infrared" / "2" / "0005.png")
-    code, _, err = batch(source, "-o", tmp_path / "out", "--resume")
+    code, _, err = batch(source, "-o", tmp_path / "out", "--resume", *there)
     assert code == 0 and "Fused 2 of 12 pairs" in err and "10 were done earlier" in err
     check(source, tmp_path / "out", 12)
 
@@ -143,17 +186,20 @@ class Deadly(Worker):
         return super().work(items)
 
 
-def test_a_pair_that_kills_its_worker_takes_no_other_with_it(tmp_path, monkeypatch):
+def test_a_pair_that_kills_its_worker_takes_no_other_with_it(nodes, tmp_path, monkeypatch):
+    from ray import cloudpickle
+
     from ship_deploy.adapters.batch import cluster as module
 
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    for each in (module, sys.modules[__name__]):  # so that workers have what is put there
+        cloudpickle.register_pickle_by_value(each)
     monkeypatch.setattr(module, "RETRIES", 1)
-    monkeypatch.setattr(module._Actor, "WORKER", Deadly)
+    monkeypatch.setattr(module, "Worker", Deadly)
     items = find_items(str(make_pairs(tmp_path / "in", 12)), None, bags=False)
     job = Job(str(tmp_path / "out"), "ship-t", digest_model(find_model("ship-t"), None))
     manifest = Manifest(tmp_path / "out")
-    with Cluster() as local:
-        for rows, _ in local.fuse(job, items, manifest.read(), 2):
+    with Cluster(nodes.address) as joined:
+        for rows, _ in joined.fuse(job, items, manifest.read(), 2):
             manifest.add(rows)
     rows = {row["name"]: row for row in manifest.finish().to_pylist()}
     assert len(rows) == 12
@@ -163,45 +209,23 @@ def test_a_pair_that_kills_its_worker_takes_no_other_with_it(tmp_path, monkeypat
     assert "died" in rows["2/0005"]["error"]
 
 
-def test_a_worker_that_cannot_begin_ends_the_job_in_one_line(tmp_path):
+def test_a_worker_that_cannot_begin_ends_the_job_in_one_line(there, tmp_path):
     source = make_pairs(tmp_path / "in", 3)
-    code, _, err = batch(source, "-o", tmp_path / "out", "--device", "cuda")
+    code, _, err = batch(source, "-o", tmp_path / "out", "--device", "cuda", *there)
     assert code == 1
     assert err.strip().splitlines()[-1] == "error: the cluster has no GPU for a worker"
-    code, _, err = batch(source, "-o", tmp_path / "out", "--backend", "tensorrt")
+    code, _, err = batch(source, "-o", tmp_path / "out", "--backend", "tensorrt", *there)
     assert code == 1
-    assert "device is 'cpu'" in err.strip().splitlines()[-1]
+    assert "TensorRT runs on the GPU" in err.strip().splitlines()[-1]
 
 
-@pytest.fixture(scope="module")
-def store():
-    """A bucket on a server of S3 on this machine, and the environment that leads there."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    found = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in found.items():
-            patch.setenv(name, value)
-        find_place("s3://archive").mkdir()
-        yield found
-    server.stop()
-
-
-def test_source_and_target_in_an_object_store(store, tmp_path):
+def test_source_and_target_in_an_object_store(there, tmp_path):
     source = make_pairs(tmp_path / "in", 8)
     bucket = find_place("s3://archive")
     bucket.fs.put(str(source), "archive/in", recursive=True)
     (bucket / "in" / "visible" / "0" / "0003.png").write_bytes(b"no image")
-    arguments = "s3://archive/in", "-o", "s3://archive/out"
-    code, out, err = batch(*arguments, **store)
+    arguments = "s3://archive/in", "-o", "s3://archive/out", *there
+    code, out, err = batch(*arguments)
     assert code == 1, err
     assert out.strip() == "s3://archive/out/manifest.parquet"
     bucket.fs.invalidate_cache()
@@ -216,13 +240,13 @@ def test_source_and_target_in_an_object_store(store, tmp_path):
     shutil.copy(source / "visible" / "0" / "0000.png", tmp_path / "good.png")
     content = (tmp_path / "good.png").read_bytes()
     (bucket / "in" / "visible" / "0" / "0003.png").write_bytes(content)
-    code, _, err = batch(*arguments, "--resume", **store)
+    code, _, err = batch(*arguments, "--resume")
     assert code == 0 and "7 were done earlier" in err
 
 
-def test_a_bucket_that_is_not_there_is_one_line(store, tmp_path):
+def test_a_bucket_that_is_not_there_is_one_line(tmp_path):
     source = make_pairs(tmp_path / "in", 2)
-    code, _, err = batch(source, "-o", "s3://nowhere/out", **store)
+    code, _, err = batch(source, "-o", "s3://nowhere/out")
     assert code == 1
     (line,) = err.strip().splitlines()
     assert line.startswith("error: s3://nowhere/out")
@@ -292,4 +316,4 @@ def test_a_file_that_is_no_manifest_is_said(tmp_path):
     ("items", "workers", "size"), [(1, 8, 1), (12, 2, 2), (100_000, 2, 16), (10**8, 1000, 10**4)]
 )
 def test_blocks_are_small_for_few_items_and_few_for_many(items, workers, size):
-    assert _block_size(items, workers) == size
+    assert block_size(items, workers) == size

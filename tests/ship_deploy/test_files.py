@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ship_deploy import UserError
-from ship_deploy.files import make_folder, remove_unfinished, write_atomically
+from ship_deploy.files import copy_atomically, make_folder, remove_unfinished, write_atomically
 
 
 def test_writes_all_and_leaves_nothing_else(tmp_path):
@@ -20,6 +20,17 @@ def test_writes_all_and_leaves_nothing_else(tmp_path):
     write_atomically(tmp_path / "a.bin", b"two")
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
     assert (tmp_path / "a.bin").read_bytes() == b"two"
+
+
+def test_a_copy_is_whole_or_not_there(tmp_path):
+    (tmp_path / "from.bin").write_bytes(b"x" * 3_000_000)
+    copy_atomically(tmp_path / "from.bin", tmp_path / "to.bin")
+    assert (tmp_path / "to.bin").read_bytes() == b"x" * 3_000_000
+    with pytest.raises(UserError, match=r"nothing\.bin: cannot read"):
+        copy_atomically(tmp_path / "nothing.bin", tmp_path / "other.bin")
+    with pytest.raises(UserError, match="cannot write"):
+        copy_atomically(tmp_path / "from.bin", tmp_path / "nowhere" / "to.bin")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["from.bin", "to.bin"]
 
 
 def test_the_usual_permissions(tmp_path):

@@ -21,6 +21,7 @@ BLOCK = 16  # items that a worker is given at a time, at most; and of very many,
 BLOCKS = 10_000  # ... no more blocks than this, which the head of the cluster keeps account of
 ROUNDS = 4  # blocks a worker, at least, so that all end at about the same time
 RETRIES = 3  # of a block whose worker died; then its items are tried alone
+STARTS = 3  # of a local cluster, which may take longer than Ray's 30 s on a busy machine
 ANSWER = 10.0  # seconds in which the head of a cluster answers
 MEMORY = 128 << 20  # bytes of Ray's object store on this machine: it holds names and rows
 
@@ -43,8 +44,7 @@ class Cluster:
     def __init__(self, address: str | None = None) -> None:
         self._address = address
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is sent to anyone
-        for name, value in {"RAY_BACKEND_LOG_LEVEL": "fatal", "RAY_DEDUP_LOGS": "0"}.items():
-            os.environ.setdefault(name, value)
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of what it writes in C++
         if address not in (None, "auto"):
             _check_address(address)
         try:
@@ -58,16 +58,21 @@ class Cluster:
         cores = len(os.sched_getaffinity(0))
         local = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": MEMORY}
         with _handlers_kept(), _nothing_said():
-            try:
-                ray.init(
-                    address=self._address or "local",
-                    log_to_driver=False,
-                    logging_level=logging.CRITICAL,
-                    **({} if self._address else local),
-                )
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                said = str(error).splitlines()[0]
-                raise UserError(f"{self._address or 'Ray'}: no cluster ({said})") from error
+            for more in reversed(range(1 if self._address else STARTS)):
+                try:
+                    ray.init(
+                        address=self._address or "local",
+                        log_to_driver=False,
+                        logging_level=logging.CRITICAL,
+                        **({} if self._address else local),
+                    )
+                    break
+                except Exception as error:  # of many kinds, one of them Exception itself
+                    ray.shutdown()
+                    said = str(error).strip().split("\n")[0]
+                    if not more:
+                        what = self._address or "Ray"
+                        raise UserError(f"{what}: no cluster ({said})") from error
         found = ray.cluster_resources()
         self.cpus, self.gpus = int(found.get("CPU", 0)), int(found.get("GPU", 0))
         return self
@@ -111,7 +116,7 @@ class Cluster:
 
         table = _table(items, earlier)
         done = np.zeros(len(items), np.bool_)
-        size = 1 if job.topics else _block_size(len(items), workers)
+        size = 1 if job.topics else block_size(len(items), workers)
         for block in (size, 1):
             rest = table if block == size else table.take(np.flatnonzero(~done))
             for rows in _stream(job, rest, block, workers):
@@ -130,14 +135,12 @@ class Cluster:
 class _Actor:
     """A worker as Ray Data calls it: Arrow in, Arrow out."""
 
-    WORKER = Worker
-
     def __init__(self, job: Job) -> None:
         import cv2
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver tells what to do
         cv2.setNumThreads(job.threads or 1)
-        self._worker = self.WORKER(job)
+        self._worker = Worker(job)
 
     def __call__(self, table: Any) -> Any:
         import pyarrow as pa
@@ -206,7 +209,8 @@ def _check_address(address: str) -> None:
         raise UserError(f"{address}: no cluster answers ({error})") from error
 
 
-def _block_size(items: int, workers: int) -> int:
+def block_size(items: int, workers: int) -> int:
+    """Items that a worker is given at a time."""
     fair = math.ceil(items / (ROUNDS * workers))
     return max(1, min(BLOCK, fair), items // BLOCKS)
 
