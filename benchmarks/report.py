@@ -18,7 +18,7 @@ from benchmarks import (
     sizes,
     training_speed,
 )
-from benchmarks.fidelity import layers, narrowing
+from benchmarks.fidelity import layers, narrowing, quantisation
 from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import bundled, scaling, tradeoff
 from benchmarks.latency import measure as latency
@@ -56,6 +56,7 @@ TABLES: dict[str, Table] = {
     "narrowing": narrowing.tabulate,
     "narrowing-fiscnet": narrowing.tabulate,
     "quality": summary.markdown,
+    "quantisation": quantisation.tabulate,
     "recordings": recordings.tabulate,
     "scaling": scaling.tabulate,
     "soak": soak.tabulate,
