@@ -220,6 +220,19 @@ def narrowing(
 
 
 @app.command()
+def quantisation(
+    output: Output,
+    calibration: Annotated[Path, typer.Argument(help="Folder with visible/ and infrared/.")],
+    test: Annotated[Path, typer.Argument(help="The same, to measure on.")],
+    limit: Annotated[int, typer.Option(min=1, help="Pairs to take from each folder.")] = 12,
+) -> None:
+    """Measure what INT8 and FP8 cost the compact models, layer by layer, and build engines."""
+    from benchmarks.fidelity.quantisation import run
+
+    _show(run(output, calibration, test, limit))
+
+
+@app.command()
 def gpu(
     output: Output,
     data: Annotated[
@@ -498,7 +511,7 @@ def interruption(
 
 @app.command()
 def bindings(output: Output) -> None:
-    """Look for every call of TensorRT that the code makes in the bindings of each version."""
+    """Look for all that the code asks TensorRT, ONNX Runtime and PyCUDA for in each version."""
     from benchmarks import bindings
 
     _show(bindings.run(output))

@@ -20,7 +20,7 @@ from benchmarks import (
     sizes,
     training_speed,
 )
-from benchmarks.fidelity import layers, narrowing
+from benchmarks.fidelity import layers, narrowing, quantisation
 from benchmarks.fidelity import measure as fidelity
 from benchmarks.latency import bundled, scaling, tradeoff
 from benchmarks.latency import measure as latency
@@ -60,6 +60,7 @@ TABLES: dict[str, Table] = {
     "narrowing-fiscnet": narrowing.tabulate,
     "operators": operators.tabulate,
     "quality": summary.markdown,
+    "quantisation": quantisation.tabulate,
     "recordings": recordings.tabulate,
     "scaling": scaling.tabulate,
     "soak": soak.tabulate,

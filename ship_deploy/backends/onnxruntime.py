@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import threading
 import weakref
 from collections.abc import Callable
@@ -26,8 +27,11 @@ from ship_deploy.backends.providers import (
 )
 from ship_deploy.cuda import load
 from ship_deploy.cuda.arrays import DeviceArray, empty_like, look_at_frames
+from ship_deploy.cuda.faults import failure
 from ship_deploy.errors import UserError, how_to_install
 from ship_deploy.processors import usable_processors
+
+_STATUS = re.compile(r"CUDA failure (\d+):")  # in ONNX Runtime's words for a call that failed
 
 
 class OnnxRuntime:
@@ -214,8 +218,10 @@ class OnnxRuntime:
         except UserError:
             raise
         except Exception as error:  # its exception types are private and differ by version
-            raise UserError(
-                f"{self.info.model}: the model failed ({_first_line(error)})"
+            said = _first_line(error)
+            status = _STATUS.search(said)
+            raise failure(
+                int(status[1]) if status else 0, f"{self.info.model}: the model failed ({said})"
             ) from error
 
 

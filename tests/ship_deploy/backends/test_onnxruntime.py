@@ -11,6 +11,8 @@ from ship_deploy import Fuser, UserError
 from ship_deploy.artifact import Artifact
 from ship_deploy.backends.onnxruntime import OnnxRuntime
 from ship_deploy.backends.providers import GpuOptions, preload_cuda
+from ship_deploy.cuda.faults import HELP
+from ship_deploy.errors import LastingError
 from tests.ship_deploy.backends.bound_session import BoundSession, OrtValue
 
 CPU = "CPUExecutionProvider"
@@ -149,6 +151,20 @@ def test_a_graph_keeps_its_buffers_and_takes_one_size(model, notes, frames):
     assert len(notes.session.bound) == 1 and notes.session.runs == 2
     with pytest.raises(UserError, match="the graph is for frames of 64x96, as the first one was"):
         fuser(visible[:48], infrared[:48])
+
+
+@pytest.mark.parametrize(("status", "lasts"), [(700, True), (2, False)])
+def test_what_cuda_says_in_onnxruntime_is_understood(model, notes, frames, status, lasts):
+    fuser = Fuser(model, device="cuda", gpu=GpuOptions(graph=True))
+
+    def fails(*_):
+        raise RuntimeError(f"CUDA failure {status}: in words ; GPU=0 ; expr=cudaMemcpy()")
+
+    notes.session.compute = fails
+    with pytest.raises(UserError, match=f"failed .CUDA failure {status}: in words") as caught:
+        fuser(*frames)
+    assert isinstance(caught.value, LastingError) == lasts
+    assert str(caught.value).endswith(HELP[status])
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime-tensorrt", "onnxruntime-tensorrt-rtx"])

@@ -35,6 +35,12 @@ def test_no_gpu(monkeypatch, status, message):
         find_gpu()
 
 
+def test_what_helps_is_said(monkeypatch):
+    fake_runtime(monkeypatch, 807, 0)
+    with pytest.raises(UserError, match=r"CUDA error 807; look at MPS, by nvidia-cuda-mps-control"):
+        find_gpu()
+
+
 def test_no_cuda_python(monkeypatch):
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
     with pytest.raises(UserError, match=r"cuda-python is not installed: pip install '\.\["):
