@@ -30,6 +30,7 @@ BATCHES = [1, 2, 4, 8, 16]
 STREAMED = ["nothing", "ship-t", "ship-s"]
 STREAM_SIZES = ["480x640", "1080x1920"]
 SEEDS = [7, 8]
+CLIENTS = [1, 4, 16]
 PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", *CATALOGUE]
 UNSEEN = ["average", "maximum", "laplacian", "guided", "MSX-like", *CATALOGUE][:6]
@@ -579,6 +580,27 @@ def watch(
 
     with ERR.status("Recording"):
         table = watch.run(output, minutes, kills, full)
+    _show(table)
+
+
+@app.command()
+def triton(
+    output: Output,
+    model: Annotated[str, typer.Option(help="Name of a bundled model.")] = "ship-t",
+    clients: Annotated[
+        list[int], typer.Option(min=1, help="Clients at a time; may be repeated.")
+    ] = CLIENTS,
+    requests: Annotated[
+        int, typer.Option(min=500, help="Requests of all clients together, for each line.")
+    ] = 1000,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of frames.")] = "480x640",
+) -> None:
+    """Load a Triton server with clients; runs in build/triton, which make test-triton makes."""
+    from benchmarks.triton.load import run
+
+    parse_size("--size", size)
+    with ERR.status("Loading; leave the machine alone"):
+        table = run(output, model, clients, requests, size)
     _show(table)
 
 

@@ -29,6 +29,7 @@ from benchmarks.streaming import faults, recordings, soak, threads, watch
 from benchmarks.streaming import overhead as stream
 from benchmarks.targets import flicker, misalignment, unseen
 from benchmarks.targets import measure as targets
+from benchmarks.triton import load as triton
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 
@@ -68,6 +69,7 @@ TABLES: dict[str, Table] = {
     "targets": targets.tabulate,
     "threads": threads.tabulate,
     "training": training_speed.tabulate,
+    "triton": triton.tabulate,
     "unseen": unseen.tabulate,
     "watch": watch.tabulate,
 }

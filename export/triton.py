@@ -18,6 +18,7 @@ from ship_deploy.files import make_folder, write_atomically
 from ship_deploy.models import CATALOGUE, find_model
 
 BATCH = 8
+DYNAMIC = "dynamic_batching { }\n"
 FILES = {"onnxruntime": "model.onnx", "tensorrt": "model.plan", "python": "model.onnx"}
 """Backend of Triton -> what it calls the file of a model."""
 PYTHON_MODEL = '''\
@@ -126,8 +127,9 @@ def configure(served: _Served, instances: int) -> str:
         "output [\n"
         f'  {{ name: "fused" data_type: TYPE_UINT8 dims: [ {height}, {width}, 3 ] }}\n'
         "]\n"
-        # A request may say how long it waits; one whose client has gone is not computed.
-        "dynamic_batching { default_queue_policy { allow_timeout_override: true } }\n"
+        # No timeouts in the queue: with them, Triton 2.51 now and then lets a request wait for
+        # 500 ms (https://github.com/triton-inference-server/server/issues/8870).
+        f"{DYNAMIC if served.batch > 1 else ''}"
         f"instance_group [ {{ count: {instances} kind: {kind[served.backend]} }} ]\n"
         "version_policy { latest { num_versions: 1 } }\n"
         f"{_OPTIMIZATION if served.backend == 'onnxruntime' else ''}"

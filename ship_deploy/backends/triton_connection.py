@@ -122,7 +122,6 @@ class Connection:
                 model_version=self._address.version,
                 inputs=tensors,
                 outputs=[output],
-                timeout=int(seconds * 1e6),  # in the server's queue, in microseconds
             )
         except UserError as error:
             if self._address.shared and not fresh and "shared memory region" in str(error):

@@ -49,7 +49,8 @@ app.add_typer(cache, name="cache")
 Model = Annotated[
     str | None,
     typer.Option(
-        help="Name of a bundled model, or path of a model.onnx or engine "
+        help="Name of a bundled model, path of a model.onnx or engine, or address of one on a "
+        "Triton server, such as grpc://localhost:8001/ship-t "
         f"(default: {next(iter(CATALOGUE))})."
     ),
 ]

@@ -41,6 +41,7 @@ def examine() -> None:
         *_tensorrt(jetson),
         _cuda(),
         _pycuda(),
+        _triton(),
         _fusion(),
         ("default model", OK, f"{next(iter(CATALOGUE))}: {WHY}"),
     ]:
@@ -165,6 +166,13 @@ def _pycuda() -> Finding:
         broken = f"installed but does not load ({error}); " if _installed("pycuda") else ""
         return "PyCUDA", MISSING, escape(broken + advice)
     return "PyCUDA", OK, version("pycuda")
+
+
+def _triton() -> Finding:
+    if _installed("tritonclient"):
+        return "Triton client", OK, version("tritonclient")
+    advice = f"{how_to_install('triton')}; only needed for models on a Triton server"
+    return "Triton client", MISSING, escape(advice)
 
 
 def _fusion() -> Finding:

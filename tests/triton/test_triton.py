@@ -194,6 +194,21 @@ def test_a_server_that_was_killed_is_missed_and_found_again(server):
         np.testing.assert_array_equal(fuser(*pair(6)), LOCAL(*pair(6)))
 
 
+@pytest.mark.parametrize("way", ["grpc?memory=shared", "http"])
+def test_a_server_that_is_killed_while_it_has_a_frame(server, way):
+    fuser = Fuser(address(server, way, retries=0))
+    fuser(*pair(8))
+    server.pause(True)  # it takes what is sent, and answers nothing
+    killing = threading.Timer(0.3, server.stop, [signal.SIGKILL])
+    killing.start()
+
+    assert "the server is unavailable" in said(fuser, *pair(8))
+
+    killing.join()
+    server.start()
+    np.testing.assert_array_equal(fuser(*pair(8)), LOCAL(*pair(8)))
+
+
 def test_a_frame_waits_for_a_server_that_is_started_anew(server):
     fuser = Fuser(address(server, "grpc", retries=1000))
     server.stop(signal.SIGKILL)
