@@ -34,7 +34,7 @@ CLIENTS = [1, 4, 16]
 PRECISIONS = ["32-true", "bf16-mixed"]
 METHODS = ["baselines", *CATALOGUE]
 UNSEEN = ["average", "maximum", "laplacian", "guided", "MSX-like", *CATALOGUE][:6]
-ALL: list[str] = []  # candidates; none named is all of them
+ALL: list[str] = []  # candidates, tools; none named is all of them
 RUNTIME = ["onnxruntime-cpu-fp32"]
 NO_DATA: list[Path] = []
 DRIFT = {"fp32": 1e-4, "fp16": 1e-2}  # relative error of a layer that is worth a look
@@ -133,6 +133,25 @@ def bundled(
     with ERR.status("Importing torch and ONNX"):
         from benchmarks.latency.bundled import run
     _show(run(CHECKPOINT, output, sizes, threads, rounds, kept))
+
+
+@app.command()
+def ratio(
+    first: Annotated[
+        str,
+        typer.Argument(metavar="A", help="Bundled model, or model.onnx; openvino:A for OpenVINO."),
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
+    output: Output,
+    size: Sizes = SIZES,
+    rounds: Annotated[int, typer.Option(min=5, help="Timed calls of each.")] = 30,
+    threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads.")] = 2,
+) -> None:
+    """Time two models, or ONNX Runtime and OpenVINO, in turns, on an otherwise idle machine."""
+    sizes = [parse_size("--size", text) for text in size]
+    with ERR.status("Importing torch and ONNX"):
+        from benchmarks.latency.ratio import run
+    _show(run(first, second, output, sizes, rounds, threads))
 
 
 @app.command()
@@ -525,6 +544,21 @@ def operators(output: Output) -> None:
         from benchmarks import operators
 
     _show(operators.run(output))
+
+
+@app.command()
+def tools(
+    output: Output,
+    tool: Annotated[
+        list[str],
+        typer.Option(help="Row of the table, such as OpenVINO; may be repeated (default: all)."),
+    ] = ALL,
+) -> None:
+    """Ask other tools for the bundled models' pictures, each in an environment of its own."""
+    with ERR.status("Importing"):
+        from benchmarks.tools import table
+
+    _show(table.run(output, tool))
 
 
 @app.command()

@@ -22,13 +22,14 @@ from benchmarks import (
 )
 from benchmarks.fidelity import layers, narrowing, quantisation
 from benchmarks.fidelity import measure as fidelity
-from benchmarks.latency import bundled, scaling, tradeoff
+from benchmarks.latency import bundled, ratio, scaling, tradeoff
 from benchmarks.latency import measure as latency
 from benchmarks.quality import summary
 from benchmarks.streaming import faults, recordings, soak, threads, watch
 from benchmarks.streaming import overhead as stream
 from benchmarks.targets import flicker, misalignment, unseen
 from benchmarks.targets import measure as targets
+from benchmarks.tools import table as tools
 from benchmarks.triton import load as triton
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
@@ -62,12 +63,14 @@ TABLES: dict[str, Table] = {
     "operators": operators.tabulate,
     "quality": summary.markdown,
     "quantisation": quantisation.tabulate,
+    "ratio": ratio.tabulate,
     "recordings": recordings.tabulate,
     "scaling": scaling.tabulate,
     "soak": soak.tabulate,
     "stream": stream.tabulate,
     "targets": targets.tabulate,
     "threads": threads.tabulate,
+    "tools": tools.tabulate,
     "training": training_speed.tabulate,
     "triton": triton.tabulate,
     "unseen": unseen.tabulate,

@@ -1,0 +1,1 @@
+"""Other tools that read our models: what picture they make, and what does not work."""
