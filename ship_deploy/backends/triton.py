@@ -17,6 +17,7 @@ from ship_deploy.backends.triton_connection import (
     ForgottenError,
     LateError,
     UnavailableError,
+    in_thread_of_http,
     load_api,
 )
 from ship_deploy.errors import UserError
@@ -30,8 +31,8 @@ class Triton:
     """A model on a Triton server.
 
     A frame that is not answered within the deadline, or after the last attempt, is a UserError.
-    From then on each frame is tried once, until the server answers again. Each thread has a
-    connection of its own.
+    From then on each frame is tried once, until the server answers again. Calls at the same time
+    have a connection each.
 
     Args:
         address: of the model.
@@ -87,6 +88,11 @@ class Triton:
 
     def _attempt(self, call: Callable[[Connection, float], T]) -> T:
         """What `call` returns, of the first attempt that the server answers."""
+        if self._address.protocol == "http":
+            return in_thread_of_http(lambda: self._attempt_here(call))
+        return self._attempt_here(call)
+
+    def _attempt_here(self, call: Callable[[Connection, float], T]) -> T:
         until = time.monotonic() + self._address.deadline
         attempts = 1 if self._away else 1 + self._address.retries
         pause = PAUSE

@@ -1,12 +1,17 @@
 """What goes between a thread and a Triton server: requests, and memory that both map."""
 
 import contextlib
+import http.client
+import os
+import ssl
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +20,7 @@ from ship_deploy.backends.address import Address
 from ship_deploy.errors import UserError, how_to_install
 from ship_deploy.frames import Frames
 
-GOODBYE = 1.0  # seconds that the server is told that a region of memory goes
+GOODBYE = 5.0  # seconds that the server is told that a region of memory goes
 LARGEST = 2**31 - 1  # bytes of a message of gRPC
 # A channel that knows of earlier ones' failures waits up to two minutes before it connects again.
 _CHANNEL = [
@@ -27,6 +32,8 @@ _AWAY = ("UNAVAILABLE", "CANCELLED", "502", "503", "504")  # status: nobody ther
 _LATE = "DEADLINE_EXCEEDED"
 INPUTS = {"visible": [-1, -1, -1, 3], "infrared": [-1, -1, -1]}
 OUTPUT = "fused"
+THREADS = 64  # requests of HTTP that are under way at a time
+T = TypeVar("T")
 
 
 class UnavailableError(Exception):
@@ -39,6 +46,27 @@ class LateError(Exception):
 
 class ForgottenError(Exception):
     """The server was started anew, and does not know the shared memory."""
+
+
+def in_thread_of_http(call: Callable[[], T]) -> T:
+    """Call a function in one of a few threads that last.
+
+    tritonclient's HTTP is built on gevent, which never closes what it opens for a thread.
+    """
+    return _threads.submit(call).result()
+
+
+_threads = ThreadPoolExecutor(THREADS, "triton-http")
+
+
+def _after_fork() -> None:
+    """A child of `os.fork` has none of its parent's threads."""
+    global _threads
+    _threads = ThreadPoolExecutor(THREADS, "triton-http")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Connection:
@@ -275,30 +303,46 @@ def _connect(api: Api, address: Address) -> Any:
         except OSError as error:
             raise UserError(f"{address}: cannot read its certificates ({error})") from error
 
-    def context() -> Any:
-        made = api.certificates(cafile=address.ca)
-        if address.cert:
-            made.load_cert_chain(address.cert, address.key)
-        return made
-
     try:
         return api.InferenceServerClient(
             address.place,
             connection_timeout=address.deadline,
             network_timeout=address.deadline,
             ssl=address.encrypted,
-            ssl_context_factory=context if address.encrypted else None,
+            ssl_context_factory=partial(_certificates, api.certificates, address),
         )
     except OSError as error:
         raise UserError(f"{address}: cannot use its certificates ({error})") from error
 
 
 def _release(api: Api, address: Address, memory: SharedMemory) -> None:
-    """Unmap shared memory once the server was told; by a client of its own, from any thread."""
+    """Unmap shared memory once the server was told; from any thread, so not by gevent."""
     with contextlib.suppress(Exception):
-        client = _connect(api, address)
-        _call(api, address, client, GOODBYE, "unregister_system_shared_memory", name=memory.name)
+        if address.protocol == "grpc":
+            client = _connect(api, address)
+            method = "unregister_system_shared_memory"
+            _call(api, address, client, GOODBYE, method, name=memory.name)
+        else:
+            server: http.client.HTTPConnection
+            if address.encrypted:
+                context = _certificates(ssl.create_default_context, address)
+                server = http.client.HTTPSConnection(
+                    address.place, timeout=GOODBYE, context=context
+                )
+            else:
+                server = http.client.HTTPConnection(address.place, timeout=GOODBYE)
+            with contextlib.closing(server):
+                server.request("POST", f"/v2/systemsharedmemory/region/{memory.name}/unregister")
+                server.getresponse().read()
     with contextlib.suppress(BufferError):
         memory.close()
     with contextlib.suppress(FileNotFoundError):
         memory.unlink()
+
+
+def _certificates(make: Callable[..., ssl.SSLContext], address: Address) -> ssl.SSLContext:
+    """What HTTP checks the server by, and shows of itself; of `ssl`, or gevent's counterpart."""
+    context = make(cafile=address.ca)
+    if address.cert:
+        context.load_cert_chain(address.cert, address.key)
+    return context
