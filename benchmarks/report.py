@@ -31,6 +31,7 @@ from benchmarks.targets import flicker, misalignment, unseen
 from benchmarks.targets import measure as targets
 from benchmarks.tools import table as tools
 from benchmarks.triton import load as triton
+from ship_deploy.bench import records
 from ship_deploy.errors import UserError
 from ship_deploy.files import write_atomically
 
@@ -39,8 +40,19 @@ CHECKPOINT = ROOT / "configs" / "ship.safetensors"
 RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 Table = Callable[[dict[str, Any]], str]
+
+
+def tabulate_bench(content: dict[str, Any]) -> str:
+    """What `ship-deploy bench table` prints of a file, in Markdown."""
+    known = {name: value for name, value in content.items() if name not in ("format", "results")}
+    results = [records.Measurement(**result) for result in content["results"]]
+    record = records.Record(**known, results=results)
+    return records.markdown(records.heading(record.percentiles), list(records.rows([record])))
+
+
 TABLES: dict[str, Table] = {
     "batch": batch.tabulate,
+    "bench": tabulate_bench,
     "bindings": bindings.tabulate,
     "bombs": bombs.tabulate,
     "bundled": bundled.tabulate,

@@ -50,7 +50,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         help="Name of a bundled model, path of a model.onnx or engine, or address of one on a "
-        "Triton server, such as grpc://localhost:8001/ship-t "
+        "Triton server, such as grpc://HOST:8001/ship-t "
         f"(default: {next(iter(CATALOGUE))})."
     ),
 ]
@@ -84,14 +84,15 @@ CalibrationFile = Annotated[
 CropInfrared = Annotated[
     str | None,
     typer.Option(
-        metavar="top|bottom|X,Y,W,H",
-        help="Part of each infrared frame to use; of USB cameras whose frames hold two pictures, "
-        "top is the image, bottom the temperatures.",
+        metavar="PART",
+        help="Part of each infrared frame to use: top, bottom or X,Y,W,H. Of USB cameras whose "
+        "frames hold two pictures, top is the image, bottom the temperatures.",
     ),
 ]
 MaxPixels = Annotated[
     int | None,
     typer.Option(
+        metavar="N",
         min=1,
         help="Pixels of the largest image or video frame that is decoded (default: 100 million, or "
         "the environment variable SHIP_DEPLOY_MAX_PIXELS).",
@@ -285,6 +286,7 @@ def stream(
     rate: Annotated[
         float | None,
         typer.Option(
+            metavar="N",
             min=1,
             help="Frames per second of what is written or pushed "
             "(default: that of the visible file, or 25).",
@@ -462,10 +464,15 @@ def batch(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that fuse (default: one for each core, or each GPU)."),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Processes that fuse (default: one for each core, or each GPU).",
+        ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads of each of them (default: 1).")
+        int | None,
+        typer.Option(metavar="N", min=1, help="CPU threads of each of them (default: 1)."),
     ] = None,
     resume: Annotated[
         bool,
@@ -729,8 +736,12 @@ def bench_run(
     ] = None,
     backend: Backend = "auto",
     device: Device = "auto",
-    warm_up: Annotated[int, typer.Option(min=1, help="Frames before the first that counts.")] = 5,
-    rounds: Annotated[int, typer.Option(min=1, help="Frames that count, of each.")] = 100,
+    warm_up: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Frames before the first that counts.")
+    ] = 5,
+    rounds: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Frames that count, of each.")
+    ] = 100,
     percentiles: Annotated[
         list[float] | None,
         typer.Option(
@@ -742,7 +753,8 @@ def bench_run(
         bool, typer.Option("--stream", help="Measure from camera to picture, too.")
     ] = False,
     rate: Annotated[
-        float, typer.Option(min=1, max=400, help="Frames per second of these drawn cameras.")
+        float,
+        typer.Option(metavar="N", min=1, max=400, help="Frames per second of these drawn cameras."),
     ] = 25.0,
     label: Annotated[
         str | None, typer.Option(help="What the machine is called in tables (default: its name).")

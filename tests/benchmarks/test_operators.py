@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks import bindings, operators
+from benchmarks import operators
+from benchmarks.bindings import tensorrt
 from benchmarks.report import RESULTS
 from ship_deploy.models import CATALOGUE
 
@@ -51,7 +52,7 @@ def test_no_graph_has_what_a_version_does_not_take():
 
 
 def test_the_versions_are_those_whose_bindings_were_looked_into():
-    short = [".".join(version.split(".")[:2]) for version in bindings.VERSIONS]
+    short = [".".join(version.split(".")[:2]) for version in tensorrt.VERSIONS]
     assert list(operators.VERSIONS) == short
 
 
