@@ -183,7 +183,13 @@ def _stream(job: Job, table: Any, block: int, workers: int) -> Iterator[Any]:
                 fn_constructor_args=(job,),
                 batch_size=None,
                 batch_format="pyarrow",
-                compute=ActorPoolStrategy(min_size=1, initial_size=workers, max_size=workers),
+                compute=ActorPoolStrategy(
+                    min_size=1,
+                    initial_size=workers,
+                    max_size=workers,
+                    # What waits for a worker is lost with it, so alone is alone.
+                    max_tasks_in_flight_per_actor=1 if block == 1 else None,
+                ),
                 num_cpus=job.threads or 1,
                 num_gpus=1 if gpu else 0,
                 max_restarts=-1,

@@ -199,6 +199,7 @@ def count_pictures(path: Path) -> int | None:
 
 def _inside(folder: Path, name: str) -> Path:
     path = Path(name)
+    os.fsencode(name)  # or a ValueError: half of a surrogate pair, which no name of a file has
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         raise ValueError(name)
     return folder / path
