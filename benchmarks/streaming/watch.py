@@ -33,7 +33,7 @@ from training.scenes import render
 
 RATE = 5  # pictures a second
 SEGMENT = 60.0  # seconds
-DISK = 256  # MB
+DISK = 16  # MB a minute, twice what the pictures take
 RESTART = 1.0  # seconds after which a writer that was killed is started again
 NEAR = 0.25  # seconds by which the picture that is shown may be older or newer
 SHAPE = 240, 320
@@ -96,7 +96,8 @@ def watch(minutes: str, kills: str, fills: str, folder: str, result: str) -> Non
     place, length = Path(folder), float(minutes) * 60
     disk, log = place / "disk", place / "log"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}m", "tmpfs", str(disk)]
+    size = f"size={round(DISK * float(minutes))}m"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(disk)]
     subprocess.run(mount, check=True)
     chance, start = random.Random(0), time.monotonic()
     ends = [length * (n + chance.uniform(0.3, 0.7)) / int(kills) for n in range(int(kills))]
