@@ -45,20 +45,25 @@ class FoldedEdgeBlock(nn.Module):
 
 
 class FoldedHalfInstanceNorm(nn.Module):
-    """Half instance norm; the bias that it cancels is zero already."""
+    """Half instance norm, its last sum and the 1x1 convolution in it as one of both their inputs.
+
+    The bias that the norm cancels is zero already.
+    """
 
     def __init__(self, unit: HalfInstanceNorm) -> None:
         super().__init__()
         self.normed = unit.normed
         self.conv1, self.norm, self.conv2 = unit.conv1, unit.norm, unit.conv2
-        self.identity = unit.identity
         weights(self.conv1)[1][: self.normed] = 0
+        weight, bias = weights(unit.identity)
+        same = torch.eye(len(weight), dtype=weight.dtype)[:, :, None, None]
+        self.merge = convolution(torch.cat([same, weight], dim=1), bias)
 
     def forward(self, x: Tensor) -> Tensor:
         normed, plain = self.conv1(x).tensor_split([self.normed], dim=1)
         normed = self.norm(normed)
         h = F.leaky_relu(torch.cat([normed, plain.to(normed.dtype)], dim=1), 0.1)
-        return F.leaky_relu(self.conv2(h), 0.1) + self.identity(x)
+        return self.merge(torch.cat([F.leaky_relu(self.conv2(h), 0.1), x], dim=1))
 
 
 class FoldedNorm(nn.Module):
