@@ -30,7 +30,7 @@ class Fuser:
     """Fuses visible and infrared frames. One `Fuser` may be called from many threads.
 
     It can be pickled: another process opens the model anew. After `os.fork`, ONNX Runtime on the
-    CPU opens it anew by itself, before the first frame; on a GPU that is an error.
+    CPU and OpenVINO open it anew by themselves, before the first frame; on a GPU that is an error.
 
     Args:
         model: name of a bundled model, see `ship-deploy models`; or the path of a `model.onnx` from
@@ -38,9 +38,10 @@ class Fuser:
             Triton server, such as "grpc://localhost:8001/ship-t". The default if not given,
             which is the same on every machine; the log says which, and why.
         backend: "onnxruntime"; "onnxruntime-tensorrt" and "onnxruntime-tensorrt-rtx", which run in
-            ONNX Runtime's providers of those names or not at all; "tensorrt", which builds an
-            engine from an ONNX model the first time, into the cache; "triton"; or "auto": TensorRT
-            for an engine, Triton for an address, ONNX Runtime for a model.
+            ONNX Runtime's providers of those names or not at all; "openvino", on a CPU;
+            "tensorrt", which builds an engine from an ONNX model the first time, into the cache;
+            "triton"; or "auto": TensorRT for an engine, Triton for an address, ONNX Runtime for a
+            model.
         device: "cpu", "cuda", "cuda:1", ..., or "auto".
         threads: processor threads for one call; if not given, as many as this process may use: by
             its affinity, and by the CPU quota of its container.

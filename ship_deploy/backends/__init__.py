@@ -12,7 +12,7 @@ from ship_deploy.backends.info import Info
 from ship_deploy.backends.providers import PROVIDERS, GpuOptions
 from ship_deploy.errors import UserError
 
-NAMES = (*PROVIDERS, "tensorrt", "triton")
+NAMES = (*PROVIDERS, "openvino", "tensorrt", "triton")
 
 
 class Backend(Protocol):
@@ -70,14 +70,20 @@ def load(
     if gpu is not None and (backend == "tensorrt" or is_engine(model)):
         raise UserError("gpu is for ONNX Runtime; TensorRT chooses by itself")
     if is_engine(model):
-        if backend in PROVIDERS:
-            raise UserError(f"{model}: an engine runs in TensorRT, not in ONNX Runtime")
+        if backend not in ("auto", "tensorrt"):
+            raise UserError(f"{model}: an engine runs in TensorRT, not by {backend}")
         return _tensorrt(model, device, threads, cuda, signed_by)
     artifact = read_artifact(model, signed_by)
     if artifact.metadata.get("graph") != "frames":
         raise UserError(f"{artifact.path}: takes luminance, for verification, not camera frames")
     if backend == "tensorrt":
         return _tensorrt(artifact, device, threads, cuda)
+    if backend == "openvino":
+        from ship_deploy.backends.openvino import OpenVINO
+
+        if gpu is not None:
+            raise UserError("gpu is for ONNX Runtime; OpenVINO runs on the CPU here")
+        return OpenVINO(artifact, device, threads)
     from ship_deploy.backends.onnxruntime import OnnxRuntime
 
     return OnnxRuntime(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ship_deploy.artifact import VERSION, Artifact
 from ship_deploy.backends.binding import Binding, run_on_device
+from ship_deploy.backends.checks import check_inputs, check_output, threads_of_a_call
 from ship_deploy.backends.info import Info
 from ship_deploy.backends.providers import (
     CPU,
@@ -29,7 +30,6 @@ from ship_deploy.cuda import load
 from ship_deploy.cuda.arrays import DeviceArray, empty_like, look_at_frames
 from ship_deploy.cuda.faults import failure
 from ship_deploy.errors import UserError, how_to_install
-from ship_deploy.processors import usable_processors
 
 _STATUS = re.compile(r"CUDA failure (\d+):")  # in ONNX Runtime's words for a call that failed
 
@@ -59,8 +59,7 @@ class OnnxRuntime:
         backend: str = "onnxruntime",
         gpu: GpuOptions | None = None,
     ) -> None:
-        if threads is not None and (not isinstance(threads, int) or threads < 1):
-            raise UserError(f"threads is {threads!r}, expected a whole number from 1 up")
+        threads = threads_of_a_call(threads)
         try:
             import onnxruntime as ort
         except ImportError as error:
@@ -77,7 +76,6 @@ class OnnxRuntime:
                 f"{artifact.path}: {precision}; onnxruntime-tensorrt does not keep the types of a "
                 "model, so it takes fp32 only; backend tensorrt takes both"
             )
-        threads = threads or usable_processors()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -151,16 +149,11 @@ class OnnxRuntime:
         """
         if self._process != os.getpid():
             self._open_again()
-        if len(self._names) != len(inputs):
-            raise UserError(f"{self.info.model}: takes {len(self._names)} inputs, not two frames")
+        check_inputs(self.info.model, len(self._names), len(inputs))
         output: NDArray[Any] = self._in_one_line(
             self._replay if self._gpu.graph else self._run, inputs
         )
-        if (output.shape, output.dtype) != (inputs[0].shape, inputs[0].dtype):
-            raise UserError(
-                f"{self.info.model}: gives {output.dtype} {output.shape} for a frame of "
-                f"{inputs[0].dtype} {inputs[0].shape}; export it again with python -m export"
-            )
+        check_output(self.info.model, output, inputs[0])
         return output
 
     def fuse_on_device(self, visible: Any, infrared: Any) -> Any:

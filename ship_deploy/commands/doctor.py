@@ -38,6 +38,7 @@ def examine() -> None:
         _ffmpeg(),
         _gpu(),
         *_onnxruntime(),
+        _openvino(),
         *_tensorrt(jetson),
         _cuda(),
         _pycuda(),
@@ -129,6 +130,13 @@ def _onnxruntime() -> list[Finding]:
         advice = f"for an NVIDIA GPU: pip uninstall onnxruntime, then {how_to_install('gpu')}"
         findings.append(("ONNX Runtime on CUDA", MISSING, escape(advice)))
     return findings
+
+
+def _openvino() -> Finding:
+    if _installed("openvino"):
+        return "OpenVINO", OK, version("openvino")
+    advice = f"{how_to_install('openvino')}; only needed for backend openvino"
+    return "OpenVINO", MISSING, escape(advice)
 
 
 def _tensorrt(jetson: Jetson | None) -> list[Finding]:

@@ -203,7 +203,7 @@ FORKED = """
 import os, sys, time
 import numpy as np
 from ship_deploy import Fuser
-fuser = Fuser(sys.argv[1], device="cpu", threads=2)
+fuser = Fuser(sys.argv[1], backend=sys.argv[2], device="cpu", threads=2)
 frames = np.full((64, 80, 3), 90, np.uint8), np.full((64, 80), 160, np.uint8)
 expected = fuser(*frames)
 children = []
@@ -226,10 +226,10 @@ print(codes)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_forked_child_fuses_and_ends(model):
-    done = subprocess.run(
-        [sys.executable, "-c", FORKED, model], capture_output=True, text=True, timeout=120
-    )
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_forked_child_fuses_and_ends(model, backend):
+    arguments = [sys.executable, "-c", FORKED, model, backend]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "[0, 0]\n"), done.stderr
 
 

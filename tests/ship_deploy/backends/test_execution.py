@@ -263,7 +263,8 @@ def test_arrays_that_cannot_be_fused_on_the_device(engine, fuser, numba):
 
 def test_what_cannot_be(engine):
     for options, message in (
-        ({"backend": "onnxruntime"}, "an engine runs in TensorRT, not in ONNX Runtime"),
+        ({"backend": "onnxruntime"}, "an engine runs in TensorRT, not by onnxruntime"),
+        ({"backend": "openvino"}, "an engine runs in TensorRT, not by openvino"),
         ({"device": "cpu"}, "device is 'cpu'; TensorRT takes auto, cuda or cuda:N"),
         ({"threads": 2}, "threads is for the CPU"),
         ({"cuda": "cupy"}, "unknown cuda 'cupy', expected one of: cuda-python, pycuda"),
