@@ -137,21 +137,23 @@ def bundled(
 
 @app.command()
 def ratio(
-    first: Annotated[
-        str,
-        typer.Argument(metavar="A", help="Bundled model, or model.onnx; openvino:A for OpenVINO."),
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B...",
+            help="Bundled models, or paths of a model.onnx, two by two; openvino:A for OpenVINO.",
+        ),
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
     output: Output,
     size: Sizes = SIZES,
     rounds: Annotated[int, typer.Option(min=5, help="Timed calls of each.")] = 30,
     threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads.")] = 2,
 ) -> None:
-    """Time two models, or ONNX Runtime and OpenVINO, in turns, on an otherwise idle machine."""
+    """Time two models or backends in turns, on an otherwise idle machine."""
     sizes = [parse_size("--size", text) for text in size]
     with ERR.status("Importing torch and ONNX"):
         from benchmarks.latency.ratio import run
-    _show(run(first, second, output, sizes, rounds, threads))
+    _show(run(names, output, sizes, rounds, threads))
 
 
 @app.command()
