@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.record import duration
+
 SIZE = "480x640"
 BASELINE = "baseline"  # what quality.json says of a method that is no model
 
@@ -79,7 +81,7 @@ def _at_size(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _timed(result: Mapping[str, Any]) -> str:
-    return f"{result['candidate']}: {_time(result['latency']['percentiles'][0])}"
+    return f"{result['candidate']}: {duration(result['latency']['percentiles'][0])}"
 
 
 def baselines(content: Mapping[str, Any]) -> str:
@@ -104,12 +106,8 @@ def _speed(model: Mapping[str, Any]) -> str:
     speed = model["speed"]
     if not speed or SIZE not in speed["seconds"]:
         return f"`{model['name']}`: not measured yet"
-    return f"`{model['name']}`: {_time(speed['seconds'][SIZE])} ({speed['measured']})"
+    return f"`{model['name']}`: {duration(speed['seconds'][SIZE])} ({speed['measured']})"
 
 
 def _data(model: Mapping[str, Any]) -> str:
     return f"`{model['name']}` was trained on {model['data']}."
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"

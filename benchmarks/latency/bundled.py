@@ -126,14 +126,17 @@ def tabulate(content: dict[str, Any]) -> str:
             if r["name"] == EAGER
             else f"{_short(r['speedup'])}x ({_short(low)} to {_short(high)})"
         )
-        cells = [r["size"], str(r["threads"]), r["name"], _time(p50), _time(p90), _short(1 / p50)]
+        cells = [
+            r["size"],
+            str(r["threads"]),
+            r["name"],
+            record.duration(p50),
+            record.duration(p90),
+            _short(1 / p50),
+        ]
         lines.append(f"| {' | '.join([*cells, ratio])} |")
     return "\n".join(lines) + "\n"
 
 
 def _short(number: float) -> str:
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

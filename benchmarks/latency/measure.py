@@ -223,10 +223,19 @@ def speeds(content: dict[str, Any]) -> str:
         p50, p90, p99, _ = t["percentiles"]
         low, high = t["speedup_range"]
         ratio = "1" if r["baseline"] else f"{t['speedup']:.2f}x ({low:.2f} to {high:.2f})"
-        cells = [r["size"], r["candidate"], *map(_time, (p50, p90, p99)), f"{1 / p50:.3g}"]
+        cells = [
+            r["size"],
+            r["candidate"],
+            *map(record.duration, (p50, p90, p99)),
+            f"{1 / p50:.3g}",
+        ]
         if device:
             known = t["on_device"] is not None
-            cells += [_time(t["on_device"]), _time(p50 - t["on_device"])] if known else ["", ""]
+            cells += (
+                [record.duration(t["on_device"]), record.duration(p50 - t["on_device"])]
+                if known
+                else ["", ""]
+            )
         cells += [ratio, f"{p50 / r['floor']:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -244,7 +253,7 @@ def starts(content: dict[str, Any]) -> str:
             cells = [
                 r["size"],
                 r["candidate"],
-                *(_time(s[x]) for x in ("imports", "load", "first")),
+                *(record.duration(s[x]) for x in ("imports", "load", "first")),
             ]
             cells += [f"{s['host']:.0f} MiB"]
             cells += [f"{s['device']:.0f} MiB"] if device else []
@@ -266,7 +275,3 @@ def _baseline(content: dict[str, Any]) -> str:
 
 def _on_gpu(content: dict[str, Any]) -> bool:
     return any("GPU" in r["candidate"] for r in content["results"] if "latency" in r)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.3g} ms"

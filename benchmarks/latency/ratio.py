@@ -80,13 +80,13 @@ def tabulate(content: dict[str, Any]) -> str:
         f"Medians of {rows[0]['A']['rounds']} calls, in turns; the ratio is that of calls beside "
         "each other.",
         "",
-        "| size | A | B | A | B | A over B | levels apart |",
+        "| size | A | B | A takes | B takes | A over B | levels apart |",
         "|---|---|---|---:|---:|---:|---:|",
     ]
     for row in rows:
         low, high = row["B"]["speedup_range"]
         cells = [row["size"], row["A"]["name"], row["B"]["name"]]
-        cells += [f"{1000 * row[name]['percentiles'][0]:.3g} ms" for name in "AB"]
+        cells += [record.duration(row[name]["percentiles"][0]) for name in "AB"]
         cells += [f"{row['B']['speedup']:.2f}x ({low:.2f} to {high:.2f})", str(row["levels"])]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
