@@ -1,10 +1,8 @@
 """ONNX Runtime: any CPU, and NVIDIA GPUs without TensorRT."""
 
-import ctypes
 import os
 import re
 import threading
-import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from ship_deploy.artifact import VERSION, Artifact
 from ship_deploy.backends.binding import Binding, run_on_device
 from ship_deploy.backends.checks import check_inputs, check_output, threads_of_a_call
+from ship_deploy.backends.forks import keep, mind_forks
 from ship_deploy.backends.info import Info
 from ship_deploy.backends.providers import (
     CPU,
@@ -98,7 +97,7 @@ class OnnxRuntime:
             raise UserError(
                 f"{artifact.path}: ONNX Runtime cannot load it ({_first_line(error)})"
             ) from error
-        _made.add(self)
+        mind_forks(self)
         if provider not in self._session.get_providers():
             raise UserError(
                 f"ONNX Runtime could not start {_name(provider)} on device {index}"
@@ -121,7 +120,7 @@ class OnnxRuntime:
 
     def abandon(self) -> None:
         """Keep the session for ever, and open another one before the next frame."""
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._session))
+        keep(self._session)
         self._opening = threading.Lock()  # that of the parent may be held
 
     def _open_again(self) -> None:
@@ -231,19 +230,3 @@ def _name(provider: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-_made: weakref.WeakSet[OnnxRuntime] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    """In a child of `os.fork`, which has none of its parent's threads.
-
-    A session that is freed waits for its threads, so the child would never end. It is not freed.
-    """
-    for backend in _made:
-        backend.abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -1,19 +1,16 @@
 """OpenVINO: CPUs, where it is quicker than ONNX Runtime on some models."""
 
-import ctypes
-import os
 import sys
 import threading
-import weakref
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ship_deploy.artifact import VERSION, Artifact
 from ship_deploy.backends.checks import check_inputs, check_output, threads_of_a_call
+from ship_deploy.backends.forks import keep, mind_forks
 from ship_deploy.backends.info import Info
 from ship_deploy.errors import UserError, how_to_install
 
@@ -65,7 +62,7 @@ class OpenVINO:
             ) from error
         self._compiled: dict[Shapes, _Compiled] = {}  # the newest last
         self._compiling = threading.Lock()
-        _made.add(self)
+        mind_forks(self)
         self.info = Info(
             model=str(artifact.path),
             precision=precision,
@@ -78,9 +75,9 @@ class OpenVINO:
 
     def abandon(self) -> None:
         """Keep what is compiled for ever, and compile anew before the next frame."""
-        kept = [(compiled.model, *compiled.idle) for compiled in self._compiled.values()]
-        for part in (self._core, *chain(*kept)):
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(part))
+        keep(self._core)
+        for compiled in self._compiled.values():
+            keep(compiled.model, *compiled.idle)
         self._core = type(self._core)()
         self._compiled = {}
         self._compiling = threading.Lock()  # that of the parent may be held
@@ -152,16 +149,3 @@ def _import() -> Any:
         if before is unset:
             del sys.modules[_TELEMETRY]
     return openvino
-
-
-_made: weakref.WeakSet[OpenVINO] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    """In a child of `os.fork`, which has none of its parent's threads: see ONNX Runtime's."""
-    for backend in _made:
-        backend.abandon()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
