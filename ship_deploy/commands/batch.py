@@ -105,7 +105,8 @@ def fuse_archive(
         stack.callback(manifest.finish)
         progress = stack.enter_context(_progress())
         bar = progress.add_task(f"Fusing on {where}", total=len(items), failed="")
-        for rows, again in cluster.fuse(job, items, manifest.read(), number):
+        stream = cluster.fuse(job, items, manifest.read(), number)
+        for rows, again in stack.enter_context(contextlib.closing(stream)):
             manifest.add(rows)
             done.count(rows, again)
             progress.update(bar, completed=done.all, failed=done.said)

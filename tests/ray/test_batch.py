@@ -4,6 +4,8 @@ import os
 import shutil
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from ship_deploy.adapters.batch.cluster import Cluster, block_size
 from ship_deploy.adapters.batch.manifest import Manifest, schema
 from ship_deploy.adapters.batch.places import digest, digest_at, find_place
 from ship_deploy.adapters.batch.worker import Job, Worker, digest_model
+from ship_deploy.commands import batch as command
 from ship_deploy.images import read_infrared, read_visible
 from ship_deploy.models import find_model
 from tests.ray.rig import (
@@ -217,6 +220,37 @@ def test_a_worker_that_cannot_begin_ends_the_job_in_one_line(there, tmp_path):
     code, _, err = batch(source, "-o", tmp_path / "out", "--backend", "tensorrt", *there)
     assert code == 1
     assert "TensorRT runs on the GPU" in err.strip().splitlines()[-1]
+
+
+def test_no_thread_asks_for_a_cluster_that_has_ended(nodes, tmp_path, monkeypatch):
+    from ray.data._internal.execution.streaming_executor import _ClosingIterator as Results
+
+    known, left = {*threading.enumerate()}, set()
+    get_next = Results.get_next
+
+    def slowly(*arguments):  # on a busy machine, a thread hears late that all ends
+        try:
+            return get_next(*arguments)
+        finally:
+            time.sleep(1.0)
+
+    def fail(*_):
+        time.sleep(0.5)  # the thread waits for more rows now
+        raise UserError("no space left on device")
+
+    class Watched(Cluster):
+        def __exit__(self, *error):
+            left.update(each.name for each in {*threading.enumerate()} - known)
+            super().__exit__(*error)
+
+    monkeypatch.setattr(Results, "get_next", slowly)
+    monkeypatch.setattr(Manifest, "add", fail)
+    monkeypatch.setattr(command, "Cluster", Watched)
+    source = str(make_pairs(tmp_path / "in", 12))
+    with pytest.raises(UserError, match="no space left"):
+        command.fuse_archive(source, None, str(tmp_path), address=nodes.address, model="ship-t")
+    assert "Prefetcher" in left  # so there were threads; this one only waits
+    assert "iter_threaded" not in left
 
 
 def test_source_and_target_in_an_object_store(there, tmp_path):

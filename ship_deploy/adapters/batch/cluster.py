@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ BLOCKS = 10_000  # ... no more blocks than this, which the head of the cluster k
 ROUNDS = 4  # blocks a worker, at least, so that all end at about the same time
 RETRIES = 3  # of a block whose worker died; then its items are tried alone
 STARTS = 3  # of a local cluster, which may take longer than Ray's 30 s on a busy machine
+PATIENCE = 60.0  # seconds in which Ray's threads stop
 ANSWER = 10.0  # seconds in which the head of a cluster answers
 MEMORY = 128 << 20  # bytes of Ray's object store on this machine: it holds names and rows
 
@@ -94,7 +95,7 @@ class Cluster:
 
     def fuse(
         self, job: Job, items: Sequence[Item], earlier: Any, workers: int
-    ) -> Iterator[tuple[Any, int]]:
+    ) -> Generator[tuple[Any, int], None, None]:
         """Fuse items; for each, there is one row.
 
         A block whose worker dies is given to another one, three times; then each of its items is
@@ -119,13 +120,14 @@ class Cluster:
         size = 1 if job.topics else block_size(len(items), workers)
         for block in (size, 1):
             rest = table if block == size else table.take(np.flatnonzero(~done))
-            for rows in _stream(job, rest, block, workers):
-                numbers = rows["number"].to_numpy()
-                if fatal := next(filter(None, rows["fatal"].to_pylist()), ""):
-                    raise UserError(fatal)
-                rows = rows.filter(~done[numbers])
-                done[numbers] = True
-                yield rows.select(schema().names), sum(rows["again"].to_pylist())
+            with contextlib.closing(_stream(job, rest, block, workers)) as stream:
+                for rows in stream:
+                    numbers = rows["number"].to_numpy()
+                    if fatal := next(filter(None, rows["fatal"].to_pylist()), ""):
+                        raise UserError(fatal)
+                    rows = rows.filter(~done[numbers])
+                    done[numbers] = True
+                    yield rows.select(schema().names), sum(rows["again"].to_pylist())
             if done.all():
                 return
         lost = [missed(job, items[int(n)]) for n in np.flatnonzero(~done)]
@@ -161,8 +163,12 @@ class _Actor:
         )
 
 
-def _stream(job: Job, table: Any, block: int, workers: int) -> Iterator[Any]:
-    """What Ray Data makes of a table of items, block by block, but for those that failed."""
+def _stream(job: Job, table: Any, block: int, workers: int) -> Generator[Any, None, None]:
+    """What Ray Data makes of a table of items, block by block, but for those that failed.
+
+    Close it before the cluster: a thread of Ray's that asks for a cluster that has ended ends this
+    process, without a word.
+    """
     from ray.data import ActorPoolStrategy, DataContext, from_arrow
     from ray.exceptions import RayError
 
@@ -199,6 +205,10 @@ def _stream(job: Job, table: Any, block: int, workers: int) -> Iterator[Any]:
     except RayError as error:
         said = str(getattr(error, "cause", None) or error).strip().splitlines()
         raise UserError(f"Ray: {said[-1] if said else type(error).__name__}") from error
+    finally:
+        for thread in threading.enumerate():
+            if thread.name == "iter_threaded":  # Ray tells it to stop, and does not wait
+                thread.join(PATIENCE)
 
 
 def _check_address(address: str) -> None:
