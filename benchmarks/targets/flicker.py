@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from ship_deploy.console import ERR
 from ship_deploy.errors import UserError
 from ship_deploy.files import make_folder
 from ship_deploy.frames import Frames
+from ship_deploy.streams import Fuse, Steady
 from training.data import grey
 
 BLUR = 2  # pixels, sigma: sensor noise is no flicker
@@ -37,11 +39,24 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """A clip to be fused by one method, at some of its steps."""
+    """A clip to be fused by one method, at some of its steps.
+
+    Attributes:
+        clip: the clip.
+        method: that fuses.
+        steps: how many, from a frame to the next, spread over the clip.
+        steady: whether `Steady` smooths what it fuses, which then sees the frames of these steps.
+    """
 
     clip: Clip
     method: Method
     steps: int
+    steady: bool = False
+
+    @property
+    def name(self) -> str:
+        """In the table."""
+        return f"{self.method.name}, steady" if self.steady else self.method.name
 
 
 @dataclass(frozen=True)
@@ -50,7 +65,7 @@ class Flicker:
 
     Attributes:
         clip: its name.
-        method: that fused it.
+        method: name of the one that fused it, see `Job`.
         mean: of the changes, in levels.
         tail: their 99.9th percentile, in levels.
         still: share of the pixels that were looked at.
@@ -71,7 +86,7 @@ def run(
     Args:
         folders: with videos of the same names in `visible/` and `infrared/`.
         methods: see `benchmarks.methods.find_methods`; no folders of pictures. Both sources
-            are measured anyway.
+            are measured anyway, and models with `Steady`, too.
         output: the folder.
         steps: of each clip, from a frame to the next.
         workers: processes; as many as there are cores if None.
@@ -89,20 +104,27 @@ def run(
         raise UserError(f"{folders_of[0]}: pictures; flicker is of methods that fuse")
     alone = [Method(name, "baseline") for name in SOURCES]
     found = alone + [method for method in found if method not in alone]
-    jobs = [Job(clip, method, steps) for clip in clips for method in found]
+    jobs = [
+        Job(clip, method, steps, steady)
+        for clip in clips
+        for method in found
+        for steady in (False, True)
+        if method.path or not steady
+    ]
+    sources = {job.name: job.method.source for job in jobs}
     results = list(track(work(measure, jobs, workers), "Fusing", len(jobs), console=ERR))
     by_place = {(result.clip, result.method): result for result in results}
     content: dict[str, Any] = {
         "steps": steps,
-        "methods": {method.name: method.source for method in found},
+        "methods": sources,
         "clips": {
             clip.name: {
-                method.name: {
-                    "mean": round(by_place[clip.name, method.name].mean, 4),
-                    "tail": round(by_place[clip.name, method.name].tail, 4),
-                    "still": round(by_place[clip.name, method.name].still, 4),
+                name: {
+                    "mean": round(by_place[clip.name, name].mean, 4),
+                    "tail": round(by_place[clip.name, name].tail, 4),
+                    "still": round(by_place[clip.name, name].still, 4),
                 }
-                for method in found
+                for name in sources
             }
             for clip in clips
         },
@@ -156,8 +178,11 @@ def measure(job: Job) -> Flicker:
     """Fuse a clip at its steps and measure."""
     changes: list[Floats] = []
     pixels = 0
+    fuse: Fuse = partial(job.method.fuse, job.clip.name)
+    if job.steady:
+        fuse = Steady(fuse)
     for before, after in read_steps(job.clip, job.steps):
-        fused = [grey(job.method.fuse(job.clip.name, *frames)) for frames in (before, after)]
+        fused = [grey(fuse(*frames)) for frames in (before, after)]
         pixels += fused[0].size
         changes.append(
             still_changes(
@@ -170,7 +195,7 @@ def measure(job: Job) -> Flicker:
             f"{job.clip.visible}: no part of the picture is still from one frame to the next"
         )
     mean, tail = float(every.mean(dtype=np.float64)), float(np.percentile(every, TAIL))
-    return Flicker(job.clip.name, job.method.name, mean, tail, every.size / pixels)
+    return Flicker(job.clip.name, job.name, mean, tail, every.size / pixels)
 
 
 def still_changes(

@@ -346,6 +346,10 @@ def stream(
     ] = None,
     calibration: CalibrationFile = None,
     crop_infrared: CropInfrared = None,
+    steady: Annotated[
+        bool,
+        typer.Option("--steady", help="Smooth the picture over time where nothing moves."),
+    ] = False,
     push: Annotated[
         str | None,
         typer.Option(
@@ -416,6 +420,7 @@ def stream(
             clahe=clahe,
             black_hot=black_hot,
             crop_infrared=crop_infrared,
+            steady=steady,
             push=push,
             serve=serve,
             token=token,

@@ -29,6 +29,7 @@ from ship_deploy.streams.push import PushOutput
 from ship_deploy.streams.recordings import Keep, VideoOutput
 from ship_deploy.streams.recordings.codecs import FORMATS
 from ship_deploy.streams.sources import RATE, Source, VideoFile, find_source
+from ship_deploy.streams.steady import Steady
 from ship_deploy.supervision import notify, watchdog
 from ship_deploy.thermal import Thermal, read_dead_pixels
 
@@ -58,6 +59,7 @@ def stream(
     clahe: float | None = None,
     black_hot: bool = False,
     crop_infrared: str | None = None,
+    steady: bool = False,
     push: str | None = None,
     serve: str | None = None,
     token: str | None = None,
@@ -91,6 +93,7 @@ def stream(
         clahe: the same.
         black_hot: the same.
         crop_infrared: the part of each infrared frame that is used, see `Crop`; None for all.
+        steady: smooth the picture over time where nothing moves, see `Steady`.
         push: address to send the fused stream to, see `PushOutput`, what `read_address` reads one
             from, or None.
         serve: HOST:PORT of the live page, or None.
@@ -143,7 +146,13 @@ def stream(
     crop = None if crop_infrared is None else Crop(crop_infrared)
     prepare = Preparation(thermal, known, crop)
     fuser = Fuser(model, backend=backend, device=device, threads=threads, signed_by=signed_by)
-    pipeline: Pipeline = Pipeline(*sources, fuser, prepare=prepare, pair_by=pair_by, offset=offset)
+    pipeline: Pipeline = Pipeline(
+        *sources,
+        Steady(fuser) if steady else fuser,
+        prepare=prepare,
+        pair_by=pair_by,
+        offset=offset,
+    )
     if push is not None:
         outputs.append(PushOutput(read_address(push), rate or visible_rate))
     if serve is not None:

@@ -33,6 +33,7 @@ from ship_deploy.streams.sources import (
     VideoFile,
     find_source,
 )
+from ship_deploy.streams.steady import Steady
 from ship_deploy.thermal import DeadPixels, Thermal, find_dead_pixels, read_dead_pixels
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Source",
     "SourceStatistics",
     "Statistics",
+    "Steady",
     "Thermal",
     "VideoFile",
     "VideoOutput",

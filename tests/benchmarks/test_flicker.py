@@ -1,5 +1,6 @@
 """Flicker of clips whose changes are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -47,6 +48,20 @@ def test_a_steady_fusion_of_a_clip_does_not_flicker(folder):
     assert (found.clip, found.method) == ("street", "average")
     assert found.mean < 0.1
     assert 0.6 < found.still < 0.95  # not where the square comes and goes
+
+
+def test_a_restless_method_is_held_still(folder, monkeypatch):
+    noise = np.random.default_rng(0)
+
+    def fuse(self, name, visible, infrared):
+        return noise.integers(90, 110, infrared.shape, np.uint8)
+
+    monkeypatch.setattr(Method, "fuse", fuse)
+    (clip,) = find_clips(folder)
+    job = Job(clip, Method("it", "a model"), 11)
+    plain, steady = measure(job), measure(replace(job, steady=True))
+    assert (plain.method, steady.method) == ("it", "it, steady")
+    assert 0 < steady.mean < 0.5 * plain.mean
 
 
 def test_steps_are_neighbours_spread_over_the_clip(folder):

@@ -24,6 +24,7 @@ from ship_deploy.streams import (
     Pipeline,
     Preparation,
     Result,
+    Steady,
     Thermal,
     read_calibration,
     read_dead_pixels,
@@ -43,6 +44,7 @@ FIXED: dict[str, tuple[Any, str]] = {
     "visible_compressed": (False, "visible/image is a CompressedImage"),
     "infrared_compressed": (False, "infrared/image is a CompressedImage"),
     "offset": (0.0, "seconds that infrared stamps lie after visible ones of the same moment"),
+    "steady": (False, "smooth the picture over time where nothing moves"),
     "autostart": (True, "configure and activate at the start"),
 }
 CHANGEABLE: dict[str, tuple[Any, str]] = {
@@ -120,7 +122,7 @@ class FusionNode(LifecycleNode):
         self._pipeline = Pipeline(
             self._visible,
             self._infrared,
-            self._fuser,
+            Steady(self._fuser) if self._get("steady") else self._fuser,
             prepare=self._prepare,
             offset=self._get("offset"),
             back_off=BACK_OFF,

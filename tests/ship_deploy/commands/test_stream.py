@@ -23,6 +23,7 @@ from ship_deploy.frames import stretch
 from ship_deploy.geometry.calibration import Calibration, write_calibration
 from ship_deploy.images import write_png
 from ship_deploy.models import find_model
+from ship_deploy.streams import Steady
 from ship_deploy.thermal import DeadPixels
 from tests.ship_deploy.streams.media_server import MediaServer, needs_ffmpeg
 from tests.ship_deploy.streams.mjpeg_server import MjpegServer
@@ -101,6 +102,27 @@ def test_two_folders_become_images(model, fuser, tmp_path):
     assert names == ["00000000.png", "00000001.png", "00000002.png"]
     expected = fuser(*render(1, 48, 64))
     assert np.array_equal(cv2.imread(str(tmp_path / "fused" / names[1])), expected)
+
+
+def test_a_steady_stream_is_smoothed_over_time(model, fuser, tmp_path):
+    visible, infrared = render(1, 48, 64)
+    visible, brighter = visible // 2, visible // 2 + 2
+    for name, frames in (("v", (visible, brighter)), ("i", (infrared, infrared))):
+        (tmp_path / name).mkdir()
+        for number, frame in enumerate(frames):
+            write_png(tmp_path / name / f"{number}.png", frame)
+
+    result = stream(
+        *(tmp_path / "v", tmp_path / "i", "-o", tmp_path / "fused", "--steady"),
+        *("--model", model, "--device", "cpu"),
+    )
+
+    assert result.returncode == 0, result.stderr
+    steady = Steady(fuser)
+    expected = [steady(frame, infrared) for frame in (visible, brighter)]
+    assert not np.array_equal(expected[1], fuser(brighter, infrared))
+    for number, picture in enumerate(expected):
+        assert np.array_equal(cv2.imread(str(tmp_path / f"fused/0000000{number}.png")), picture)
 
 
 @needs_ffmpeg
