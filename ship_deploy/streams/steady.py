@@ -20,7 +20,7 @@ class Steady:
     A network weighs both frames anew for each pair, so sensor noise can make still parts of the
     picture flicker. There, each picture is a quarter the newest one and three quarters the one
     before. Where either frame, blurred, changes by more than 3 levels, the picture is the newest
-    one alone, so nothing that moves leaves a trail.
+    one alone, so what moves leaves no trail. What is as faint as noise, of a pixel or two, lags.
 
     Args:
         fuse: a `Fuser`, or any such function.

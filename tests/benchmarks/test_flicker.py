@@ -89,11 +89,13 @@ def test_what_cannot_be_measured_is_one_line(folder, tmp_path):
 
 def test_the_table_gives_multiples_of_the_less_steady_source(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(flicker, "work", lambda function, jobs, _: map(function, jobs))
-    table = flicker.run([folder], ["maximum"], tmp_path / "out", 4, 1)
+    table = flicker.run([folder], ["maximum", "ship-t"], tmp_path / "out", 4, 1)
     assert [line.split(" | ")[0] for line in table.splitlines()[4:]] == [
         "| visible",
         "| infrared",
         "| maximum",
+        "| ship-t",
+        "| ship-t, steady",
     ]
     content = {
         "steps": 4,

@@ -169,6 +169,27 @@ def test_parameters_while_it_runs(start):
     assert any(fused)
 
 
+def test_a_steady_picture(start):
+    rig = start("steady:=true")
+    rig.connected()
+    noise = np.random.default_rng(0).integers(0, 32, (2, *SIZE, 3), np.uint8)
+    frames = picture(3) // 2 + noise  # in turns: nothing moves
+    infrared = picture(1)
+    for number in range(60):
+        now = time.time()
+        rig.visible.publish(message(frames[number % 2], "bgr8", stamped(now, "mast")))
+        rig.infrared.publish(message(infrared, "mono8", stamped(now, "thermal")))
+        time.sleep(1 / 30)
+    rig.until(lambda: len(rig.fused) > 20, "fused frames")
+
+    fuse = Fuser("ship-t", threads=1)
+    both = [fuse(frame, infrared).astype(int) for frame in frames]
+    for sent in rig.fused[-10:]:
+        image = to_image(sent)
+        assert not any(np.array_equal(image, plain) for plain in both)
+        assert (image >= np.minimum(*both)).all() and (image <= np.maximum(*both)).all()
+
+
 def test_its_life_cycle(start):
     rig = start("autostart:=false")
     cameras = Cameras(rig)

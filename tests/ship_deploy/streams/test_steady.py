@@ -47,6 +47,16 @@ def test_what_moves_in_either_frame_is_the_newest_picture(side):
         assert np.array_equal(found, fuse(visible, infrared))  # no trail where it was
 
 
+def test_a_small_faint_thing_is_shown_at_once():
+    steady = Steady(lambda visible, infrared: infrared)
+    for left in range(0, 120, 6):  # a person far away, 3 pixels wide
+        infrared = np.full(SIZE, 60, np.uint8)
+        infrared[40:48, left : left + 3] += 8
+        found = steady(np.full(SIZE, 50, np.uint8), infrared).astype(int)
+        assert found[44, left + 1] >= 66
+        assert found.sum() == pytest.approx(infrared.sum(), rel=0.001)  # and little is left behind
+
+
 def test_a_slow_change_arrives_to_the_level():
     steady = Steady(lambda visible, infrared: visible)
     for level in [100] * 3 + list(range(100, 140)) + [140] * 30:
@@ -77,8 +87,11 @@ def test_a_pair_that_is_refused_counts_for_nothing():
             raise UserError("black")
         return visible
 
-    steady = Steady(fuse)
-    steady(SCENE, WARM)
+    steady, other = Steady(fuse), Steady(fuse)
+    for each in (steady, other):
+        each(SCENE, WARM)
     with pytest.raises(UserError, match="black"):
         steady(np.zeros_like(SCENE), WARM)
-    assert np.array_equal(steady(SCENE, WARM), SCENE)
+    brighter = np.minimum(SCENE, 250) + np.uint8(2)
+    found = steady(brighter, WARM)
+    assert np.array_equal(found, other(brighter, WARM)) and not np.array_equal(found, brighter)
