@@ -384,13 +384,15 @@ def flicker(
     ],
     output: Output,
     methods: Methods = METHODS,
-    steps: Annotated[int, typer.Option(min=1, help="Frame steps to take from each clip.")] = 44,
+    places: Annotated[
+        int, typer.Option(min=1, help="Threes of frames in a row to take from each clip.")
+    ] = 22,
     workers: Workers = None,
 ) -> None:
-    """Measure how much fused clips change where their sources do not."""
+    """Measure how much fused clips change where their sources do not, and how they move."""
     with ERR.status("Importing torch and ONNX"):
         from benchmarks.targets.flicker import run
-    _show(run(clips, methods, output, steps, workers))
+    _show(run(clips, methods, output, places, workers))
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """Flicker of clips whose changes are known."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,7 +8,8 @@ import pytest
 
 from benchmarks.methods import Method
 from benchmarks.targets import flicker
-from benchmarks.targets.flicker import Job, find_clips, measure, read_steps, still_changes
+from benchmarks.targets.clips import Entering, find_clips, threes
+from benchmarks.targets.flicker import Job, measure, still_changes
 from ship_deploy import UserError
 
 FLAT = np.full((48, 64), 100, np.uint8)
@@ -44,7 +44,7 @@ def test_changes_count_where_both_sources_are_still():
 
 def test_a_steady_fusion_of_a_clip_does_not_flicker(folder):
     (clip,) = find_clips(folder)
-    found = measure(Job(clip, Method("average", "baseline"), 5))
+    (found,) = measure(Job(clip, Method("average", "baseline"), 5))
     assert (found.clip, found.method) == ("street", "average")
     assert found.mean < 0.1
     assert 0.6 < found.still < 0.95  # not where the square comes and goes
@@ -58,20 +58,36 @@ def test_a_restless_method_is_held_still(folder, monkeypatch):
 
     monkeypatch.setattr(Method, "fuse", fuse)
     (clip,) = find_clips(folder)
-    job = Job(clip, Method("it", "a model"), 11)
-    plain, steady = measure(job), measure(replace(job, steady=True))
+    plain, steady = measure(Job(clip, Method("it", "a model", Path("it.onnx")), 10))
     assert (plain.method, steady.method) == ("it", "it, steady")
     assert 0 < steady.mean < 0.5 * plain.mean
 
 
-def test_steps_are_neighbours_spread_over_the_clip(folder):
+def test_frames_in_a_row_are_spread_over_the_clip(folder):
     (clip,) = find_clips(folder)
     lefts = [
-        [int(np.argmax(visible[15, :, 0] > 160)) // 4 for visible, _ in step]
-        for step in read_steps(clip, 3)
+        [int(np.argmax(pair.visible[15, :, 0] > 160)) // 4 for pair in three]
+        for three in threes(clip, 3)
     ]
-    assert lefts == [[0, 1], [5, 6], [10, 11]]
-    assert len(list(read_steps(clip, 100))) == 11
+    assert lefts == [[0, 1, 2], [4, 5, 6], [9, 10, 11]]
+    assert len(list(threes(clip, 100))) == 10
+
+
+@pytest.mark.parametrize("what", ["lamp", "warm"])
+def test_something_comes_into_a_drawn_street_that_is_still_elsewhere(what):
+    clip = Entering(what)
+    empty, half, next_ = (pair for _, pair in clip.read({0, 30, 31}))
+    assert [pair.visible.shape for pair in (empty, half)] == [(480, 640, 3)] * 2
+    brighter = half.visible.astype(int) - empty.visible, half.infrared.astype(int) - empty.infrared
+    place = slice(285, 292), slice(236, 245)
+    shown = [np.abs(change[place]).mean() for change in brighter]
+    assert (shown[0] > 100) == (what == "lamp")
+    assert (shown[1] > 80) == (what == "warm")
+    far = slice(0, 60), slice(560, 640)
+    assert 0.5 < np.abs(brighter[1][far]).mean() < 3  # noise
+    assert not np.array_equal(half.infrared[far], next_.infrared[far])
+    again = dict(clip.read({30}))[30]
+    assert np.array_equal(again.visible, half.visible)
 
 
 def test_what_cannot_be_measured_is_one_line(folder, tmp_path):
@@ -89,24 +105,32 @@ def test_what_cannot_be_measured_is_one_line(folder, tmp_path):
 
 def test_the_table_gives_multiples_of_the_less_steady_source(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(flicker, "work", lambda function, jobs, _: map(function, jobs))
-    table = flicker.run([folder], ["maximum", "ship-t"], tmp_path / "out", 4, 1)
-    assert [line.split(" | ")[0] for line in table.splitlines()[4:]] == [
+    table = flicker.run([folder], ["maximum", "ship-t"], tmp_path / "out", 2, 1)
+    first, *drawn = table.split("### ")[1:]
+    assert [line.split(" | ")[0] for line in first.splitlines()[4:-1]] == [
         "| visible",
         "| infrared",
         "| maximum",
         "| ship-t",
         "| ship-t, steady",
     ]
+    assert [part.splitlines()[0] for part in (first, *drawn)] == [
+        "street",
+        "drawn, a lamp comes in",
+        "drawn, somebody comes in",
+    ]
+    own = {"tail": 1.0, "still": 0.9, "warping": 0.5, "motion": 0.25}
     content = {
-        "steps": 4,
+        "places": 4,
         "methods": dict.fromkeys(("visible", "infrared", "it"), ""),
         "clips": {
             "street": {
-                "visible": {"mean": 0.1, "tail": 1.0, "still": 0.9},
-                "infrared": {"mean": 0.2, "tail": 1.4, "still": 0.9},
-                "it": {"mean": 0.3, "tail": 5.25, "still": 0.9},
+                "visible": {"mean": 0.1, **own},
+                "infrared": {"mean": 0.2, **own},
+                "it": {"mean": 0.3, **own, "tail": 5.25},
             }
         },
         "machine": {"measured": "2026-01-01T00:00", "ship-deploy": "1"},
     }
-    assert flicker.tabulate(content).splitlines()[-1] == "| it | 0.30 | 5.2 | 1.50 |"
+    last = flicker.tabulate(content).splitlines()[-1]
+    assert last == "| it | 0.30 | 5.2 | 1.50 | 0.50 | 0.25 |"
