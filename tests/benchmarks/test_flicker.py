@@ -63,6 +63,18 @@ def test_a_restless_method_is_held_still(folder, monkeypatch):
     assert 0 < steady.mean < 0.5 * plain.mean
 
 
+def test_both_steps_of_a_place_count_and_its_motion(folder, monkeypatch):
+    """A picture that gets brighter in the third frame of three, and moves as neither source does."""
+    fused = iter([FLAT, FLAT, FLAT + np.uint8(10)])
+    monkeypatch.setattr(Method, "fuse", lambda self, *pair: next(fused))
+    monkeypatch.setattr(flicker, "unlike", lambda own, sources: 0.25 * len(sources))
+    (clip,) = find_clips(folder)
+    (found,) = measure(Job(clip, Method("it", "baseline"), 1))
+    assert found.mean == pytest.approx(5, abs=0.1)
+    assert found.warping == pytest.approx(5, abs=0.1)  # of 0 before and 10 after
+    assert found.motion == 0.5
+
+
 def test_frames_in_a_row_are_spread_over_the_clip(folder):
     (clip,) = find_clips(folder)
     lefts = [
