@@ -64,7 +64,7 @@ def test_a_restless_method_is_held_still(folder, monkeypatch):
 
 
 def test_both_steps_of_a_place_count_and_its_motion(folder, monkeypatch):
-    """A picture that gets brighter in the third frame of three, and moves as neither source does."""
+    """A picture that gets brighter in the third of three frames, and whose motion is made up."""
     fused = iter([FLAT, FLAT, FLAT + np.uint8(10)])
     monkeypatch.setattr(Method, "fuse", lambda self, *pair: next(fused))
     monkeypatch.setattr(flicker, "unlike", lambda own, sources: 0.25 * len(sources))
