@@ -95,6 +95,10 @@ def test_something_comes_into_a_drawn_street_that_is_still_elsewhere(what):
     shown = [np.abs(change[place]).mean() for change in brighter]
     assert (shown[0] > 100) == (what == "lamp")
     assert (shown[1] > 80) == (what == "warm")
+    if what == "lamp":
+        assert half.visible[place].mean() > 250
+    else:
+        assert brighter[0][place].mean() < -10  # it stands before what the lamps light
     far = slice(0, 60), slice(560, 640)
     assert 0.5 < np.abs(brighter[1][far]).mean() < 3  # noise
     assert not np.array_equal(half.infrared[far], next_.infrared[far])
