@@ -140,7 +140,7 @@ def threes(clip: Clip, most: int) -> Iterator[tuple[Pair, Pair, Pair]]:
     """
     count = clip.count()
     if count < 3:
-        raise UserError(f"{clip.name}: no clip of three frames or more")
+        raise UserError(f"{clip.name}: no three frames can be read")
     starts = set(np.linspace(0, count - 3, min(most, count - 2)).round().astype(int).tolist())
     held: dict[int, Pair] = {}
     for number, pair in clip.read({start + later for start in starts for later in range(3)}):

@@ -156,16 +156,20 @@ def measure(job: Job) -> list[Flicker]:
     """Fuse a clip at its places and measure, for each of the job's names."""
     gathered = [_Gathered() for _ in job.names]
     fused: Frames = np.empty(0, np.uint8)
-    steady = Steady(lambda visible, infrared: fused)
+
+    def newest(visible: Frames, infrared: Frames) -> Frames:
+        return fused
+
+    shown = (newest, Steady(newest))[: len(job.names)]
     for pairs in threes(job.clip, job.places):
         pictures = []
         for pair in pairs:
             fused = job.method.fuse(job.clip.name, *pair)
-            pictures.append([grey(fused), grey(steady(*pair))])
+            pictures.append([grey(show(*pair)) for show in shown])
         visible = [grey(pair.visible) for pair in pairs]
         infrared = [pair.infrared for pair in pairs]
         sources = [Motion(visible), Motion(infrared)]
-        for into, own in zip(gathered, zip(*pictures, strict=True), strict=False):
+        for into, own in zip(gathered, zip(*pictures, strict=True), strict=True):
             into.add(own, visible, infrared, sources)
     found = zip(job.names, gathered, strict=True)
     return [into.result(job.clip.name, name) for name, into in found]

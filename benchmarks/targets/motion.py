@@ -28,17 +28,16 @@ class Motion:
         before, self.now, after = frames
         self.others = before, after
         self.there = [flow(self.now, other) for other in self.others]  # (H, W, 2), pixels
-        self.back = [flow(other, self.now) for other in self.others]
 
     def warping_error(self) -> float:
         """BiSWE: mean difference from either other frame, warped onto this one, in levels.
 
         Only pixels count that are found again: the flow there and the one back from there cancel.
         """
-        errors = [
-            np.abs(self.now - warped(other.astype(np.float32), there))[found_again(there, back)]
-            for other, there, back in zip(self.others, self.there, self.back, strict=True)
-        ]
+        errors = []
+        for other, there in zip(self.others, self.there, strict=True):
+            apart = np.abs(self.now - warped(other.astype(np.float32), there))
+            errors.append(apart[found_again(there, flow(other, self.now))])
         every = np.concatenate(errors)
         return float(every.mean(dtype=np.float64)) if every.size else float("nan")
 

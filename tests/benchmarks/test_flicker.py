@@ -117,6 +117,8 @@ def test_what_cannot_be_measured_is_one_line(folder, tmp_path):
         (folder / "visible" / "a.mp4").touch()
         (folder / "infrared" / "a.mp4").touch()
         flicker.run([folder], [f"it={folder}"], tmp_path / "out", 3, 1)
+    with pytest.raises(UserError, match="a: no three frames can be read"):
+        next(threes(find_clips(folder)[0], 3))
 
 
 def test_the_table_gives_multiples_of_the_less_steady_source(folder, tmp_path, monkeypatch):

@@ -6,10 +6,10 @@ import typer
 
 from ship_deploy import console
 from ship_deploy.artifact import VERSION
-from ship_deploy.commands.app.bench import bench
 from ship_deploy.commands.app.cameras import calibrate, find, find_dead_pixels, stream
-from ship_deploy.commands.app.models import build, cache, doctor, info, models
+from ship_deploy.commands.app.engines import build, cache, doctor, info, models
 from ship_deploy.commands.app.pictures import batch, fuse
+from ship_deploy.commands.app.timing import bench
 
 app = typer.Typer(
     add_completion=False,
